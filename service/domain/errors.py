@@ -1,0 +1,76 @@
+"""The error tree. Each error has a static slug that is metric label, API code and log field at once.
+
+ReopenerError
+├── LedgerUnavailable   ledger_unavailable   Redis is away, hangs, or did not confirm in time
+├── Fenced              lease_lost           somebody else holds the thread now: stop, decide nothing
+├── Conflict            conflict             a verb that the status of the reopen forbids
+├── NotFound            not_found
+├── KeyReused           idempotency_key_reused   same Idempotency-Key, another body
+└── ReadFailed          read_failed          Acquire could not be read: nothing may be concluded
+    └── AccountRefused  credentials_refused  Acquire refused the key (401, 403)
+"""
+
+from __future__ import annotations
+
+
+class ReopenerError(Exception):
+    """Base of all errors that this software raises on purpose."""
+
+    slug = "error"
+
+
+class LedgerUnavailable(ReopenerError):
+    """Redis is away, hangs, or did not confirm in time: the write is not known to have happened."""
+
+    slug = "ledger_unavailable"
+
+
+class Fenced(ReopenerError):
+    """The lease is gone, or Redis started anew since it was taken. Whoever sees this decides nothing more."""
+
+    slug = "lease_lost"
+
+
+class Conflict(ReopenerError):
+    """A person asked for something that the reopen's status forbids. The message says what is possible."""
+
+    slug = "conflict"
+
+
+class NotFound(ReopenerError):
+    slug = "not_found"
+
+
+class KeyReused(ReopenerError):
+    """An Idempotency-Key came again with another body."""
+
+    slug = "idempotency_key_reused"
+
+
+class ReadFailed(ReopenerError):
+    """Acquire could not be read, so nothing may be concluded about what it did.
+
+    `http_status` is None where no answer came; `retry_after_seconds` where Acquire asked for a pause.
+    `supported` is False where Acquire says that there is no such call for this account.
+    """
+
+    slug = "read_failed"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        http_status: int | None = None,
+        retry_after_seconds: float | None = None,
+        supported: bool = True,
+    ) -> None:
+        super().__init__(message)
+        self.http_status = http_status
+        self.retry_after_seconds = retry_after_seconds
+        self.supported = supported
+
+
+class AccountRefused(ReadFailed):
+    """Acquire refused the key (401, 403): a matter of the account, never of one reopen."""
+
+    slug = "credentials_refused"

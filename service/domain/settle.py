@@ -1,0 +1,181 @@
+"""What came of a call whose answer was lost? (rules 5 and 10 of docs/protocol.md)
+
+Pure: from an intent, what is known of its thread and one look, to a verdict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from service.domain.cases import Case, Look, Message
+from service.domain.text import carries
+from service.domain.threads import Claim, Effect, Intent, Thread, with_claim, with_intent, without_intent
+
+READ_LAGS = 3
+"""Absence is believed only after this many times the worst read lag that was measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """The effect is there, and it is ours."""
+
+    effect: Effect
+    case_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Looks have shown for long enough that nothing came of it: sending again is permitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """Not decided yet. `counts`: this look showed nothing new and was late enough to count as empty."""
+
+    look_again_ms: int
+    counts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Something new is there whose words Acquire does not show, or the view is missing: a person must say."""
+
+    effects: tuple[Effect, ...]
+
+
+Verdict: TypeAlias = Adopted | Absent | Undecided | Unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What one look settled. `look_again_ms` is None when no intent keeps the thread waiting any more."""
+
+    thread: Thread
+    adopted: tuple[tuple[Intent, Adopted], ...]
+    unreadable: tuple[Intent, ...]
+    look_again_ms: int | None
+
+
+def settle(
+    thread: Thread, look: Look | None, now_ms: int, *, settle_ms: int, read_lag_ms: int = 0
+) -> Settlement:
+    """Examine every intent of the thread, those that keep it waiting first. Without a look (Acquire need
+    not be asked, or cannot be) only what was observed decides.
+    """
+    adopted: list[tuple[Intent, Adopted]] = []
+    unreadable: list[Intent] = []
+    look_again: list[int] = []
+    for intent in sorted(thread.intents, key=lambda intent: (intent.watched, intent.at_ms)):
+        verdict = observed(intent, thread) or (
+            look and examine(intent, thread, look, now_ms, settle_ms=settle_ms, read_lag_ms=read_lag_ms)
+        )
+        match verdict:
+            case Adopted(effect, case_id):
+                claim = Claim(intent.reopen_id, intent.attempt, case_id)
+                thread = with_claim(without_intent(thread, intent), effect, claim, now_ms)
+                adopted.append((intent, verdict))
+            case Absent() if not intent.watched:
+                thread = with_intent(thread, replace(intent, watched=True))
+            case Unreadable() if not intent.watched:
+                thread = with_intent(thread, replace(intent, watched=True))
+                unreadable.append(intent)
+            case Undecided(look_again_ms, counts) if not intent.watched:
+                look_again.append(look_again_ms)
+                if counts:
+                    thread = with_intent(thread, replace(intent, empty_looks=intent.empty_looks + 1))
+            case None if not intent.watched:
+                look_again.append(now_ms)
+    return Settlement(thread, tuple(adopted), tuple(unreadable), min(look_again, default=None))
+
+
+def observed(intent: Intent, thread: Thread) -> Adopted | None:
+    """What was noted of the intent's effect, by whoever saw it (rule 3)."""
+    for effect, claim in thread.claims.items():
+        if claim.reopen_id == intent.reopen_id and claim.attempt == intent.attempt:
+            return Adopted(effect, claim.case_id)
+    return None
+
+
+def examine(
+    intent: Intent, thread: Thread, look: Look, now_ms: int, *, settle_ms: int, read_lag_ms: int = 0
+) -> Verdict:
+    """The verdict on one intent. `now_ms` is the time at which the look began, on Redis' clock."""
+    fresh = _fresh(intent, thread, look)
+    ours = [effect for effect, marks, _ in fresh if intent.token in " ".join(marks)]
+    if not ours and intent.words is not None:
+        ours = [effect for effect, _, texts in fresh if any(carries(t, intent.words) for t in texts)]
+    if ours:
+        first = min(ours, key=lambda effect: effect.id)
+        return Adopted(first, first.id if first.kind == "case" else intent.case_id or 0)
+
+    settle_ms = max(settle_ms, READ_LAGS * read_lag_ms)
+    settled_at_ms = intent.ends_by_ms + settle_ms
+    unreadable = tuple(effect for effect, _, texts in fresh if intent.words is None or not texts)
+    if unreadable or not _comparable(intent, look):
+        if now_ms < settled_at_ms:
+            return Undecided(_next_look_ms(intent, now_ms, settled_at_ms), counts=False)
+        return Unreadable(unreadable)
+    if now_ms >= settled_at_ms and intent.empty_looks >= 1:
+        return Absent()
+    counts = now_ms >= intent.ends_by_ms
+    return Undecided(_next_look_ms(intent, now_ms, settled_at_ms), counts=counts)
+
+
+def _fresh(intent: Intent, thread: Thread, look: Look) -> list[tuple[Effect, tuple[str, ...], list[str]]]:
+    """What is new since the baseline and claimed by nobody, with its marks and the texts it shows."""
+    baseline = _first_baseline(intent, thread)
+    if intent.kind == "create":
+        return [
+            (Effect("case", case.id), case.marks, _texts(case, look))
+            for case in look.cases.values()
+            if case.id not in baseline and thread.owner(Effect("case", case.id)) is None
+        ]
+    return [
+        (Effect("message", message.id), (), [message.text] if message.text else [])
+        for message in _messages(intent.case_id, look)
+        if message.id not in baseline and thread.owner(Effect("message", message.id)) is None
+    ]
+
+
+def _first_baseline(intent: Intent, thread: Thread) -> frozenset[int]:
+    """The baseline of the reopen's first intent of this kind: what an earlier call did is new to it too."""
+    for earlier in thread.intents_of(intent.reopen_id):
+        if (earlier.kind, earlier.case_id) == (intent.kind, intent.case_id):
+            return earlier.seen
+    return intent.seen
+
+
+def _texts(case: Case, look: Look) -> list[str]:
+    shown = [case.text] if case.text else []
+    return [*shown, *(message.text for message in _messages(case.id, look) if message.text)]
+
+
+def _messages(case_id: int | None, look: Look) -> tuple[Message, ...]:
+    if look.messages is None or case_id is None:
+        return ()
+    return look.messages.by_case.get(case_id, ())
+
+
+def _comparable(intent: Intent, look: Look) -> bool:
+    """Whether this look could have shown the effect: its view is the baseline's (rule 4)."""
+    if intent.kind == "create":
+        return intent.view == look.view
+    if look.messages is None:
+        return False
+    shown = {message.id for message in _messages(intent.case_id, look)}
+    if intent.view == "messages":
+        return look.messages.complete and intent.seen <= shown
+    if intent.view == "last_message":
+        return shown <= intent.seen and bool(shown) == bool(intent.seen)
+    return False
+
+
+def _next_look_ms(intent: Intent, now_ms: int, settled_at_ms: int) -> int:
+    """Soon at first, since most lost answers show at once; then at the times that can count as empty."""
+    since_ms = max(0, now_ms - intent.at_ms)
+    if now_ms < intent.ends_by_ms:
+        return min(intent.ends_by_ms, now_ms + max(500, since_ms))
+    if now_ms < settled_at_ms:
+        return min(settled_at_ms, now_ms + max(1_000, (now_ms - intent.ends_by_ms)))
+    return now_ms + 1_000

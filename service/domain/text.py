@@ -1,0 +1,33 @@
+"""Is this the customer's reply? Acquire may escape, trim and cut what it was given."""
+
+from __future__ import annotations
+
+import html
+import re
+
+SHORTEST_CUT_CHARACTERS = 24
+"""A text that was cut counts as the whole one's beginning or end only from this length on: shorter ones
+("thanks", "hello") begin too many other messages."""
+
+_TAG = re.compile(r"<[^<>]{0,2000}>")
+_SPACE = re.compile(r"\s+")
+_CUT_MARKS = "….\u200b "
+
+
+def normalise(text: str) -> str:
+    """The words alone: unescaped (also twice), without tags, with single spaces."""
+    once = html.unescape(html.unescape(text))
+    return _SPACE.sub(" ", _TAG.sub(" ", once)).strip()
+
+
+def carries(shown: str, words: str) -> bool:
+    """Whether `shown`, a text in Acquire, carries the customer's `words`."""
+    there, ours = normalise(shown), normalise(words)
+    if not ours or not there:
+        return False
+    if there == ours:
+        return True
+    core = there.strip(_CUT_MARKS)
+    if len(core) >= SHORTEST_CUT_CHARACTERS and (ours.startswith(core) or ours.endswith(core)):
+        return True
+    return len(ours) >= SHORTEST_CUT_CHARACTERS and ours in there

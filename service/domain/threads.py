@@ -1,0 +1,173 @@
+"""What is known of one thread: its cases, which reopen claimed which effect, and what is not settled yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from service.domain.cases import Case, Look, View
+
+Kind = Literal["create", "append"]
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Something that exists in Acquire: a case, or a message. At most one reopen claims it."""
+
+    kind: Literal["case", "message"]
+    id: int
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.id}"
+
+    @classmethod
+    def parse(cls, text: str) -> Effect:
+        kind, _, number = text.partition(":")
+        return cls("message" if kind == "message" else "case", int(number))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The reopen an effect belongs to, the attempt that made it, and the case the reply is in."""
+
+    reopen_id: str
+    attempt: int
+    case_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What is about to be sent, durable before its first byte leaves (rule 7).
+
+    `seen` is the baseline: the ids of cases (create) or of the case's messages (append) that existed
+    before. `view` None: no baseline could be taken, so a lost answer can only be decided by a token or an
+    observation. `ends_by_ms` is the latest time the call can have ended. `watched` is set once looks have
+    shown, for as long as rule 10 demands, that nothing came of it, or once a person has to say: it no
+    longer keeps the thread waiting, and is kept so that what comes later than every look is found.
+    """
+
+    reopen_id: str
+    attempt: int
+    kind: Kind
+    seen: frozenset[int]
+    view: View | Literal["messages", "last_message"] | None
+    token: str
+    words: str | None
+    at_ms: int
+    ends_by_ms: int
+    case_id: int | None = None
+    empty_looks: int = 0
+    watched: bool = False
+
+    @property
+    def key(self) -> tuple[str, int, int]:
+        return (self.reopen_id, self.attempt, self.at_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCase:
+    """A case of the thread as last seen."""
+
+    id: int
+    status: str
+    created_ms: int | None
+    seen_ms: int
+    reopen_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """An effect of ours that no reopen claims (rule 16): shown to people with its cause."""
+
+    effect: Effect
+    reopen_id: str
+    cause: str
+    found_ms: int
+
+
+KEPT_CLAIMS = 400
+KEPT_WATCHED_INTENTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """One conversation as the ledger knows it. `id` is canonical: the id of its first case (rule 2)."""
+
+    id: int
+    contact_id: int | None = None
+    canonical: bool = False
+    cases: Mapping[int, KnownCase] = field(default_factory=dict)
+    claims: Mapping[Effect, Claim] = field(default_factory=dict)
+    intents: tuple[Intent, ...] = ()
+    duplicates: tuple[Duplicate, ...] = ()
+    last_made: int | None = None
+    session_id: str | None = None
+
+    @property
+    def unsettled(self) -> tuple[Intent, ...]:
+        return tuple(intent for intent in self.intents if not intent.watched)
+
+    def owner(self, effect: Effect) -> str | None:
+        claim = self.claims.get(effect)
+        return claim.reopen_id if claim else None
+
+    def intents_of(self, reopen_id: str) -> tuple[Intent, ...]:
+        return tuple(intent for intent in self.intents if intent.reopen_id == reopen_id)
+
+
+def with_claim(thread: Thread, effect: Effect, claim: Claim, now_ms: int) -> Thread:
+    """The thread in which `effect` belongs to the claim's reopen; whoever was first keeps it (rule 3)."""
+    if effect in thread.claims:
+        return thread
+    claims = {**thread.claims, effect: claim}
+    if len(claims) > KEPT_CLAIMS:
+        messages = sorted((e for e in claims if e.kind == "message"), key=lambda e: e.id)
+        for old in messages[: len(claims) - KEPT_CLAIMS]:
+            del claims[old]
+    cases, last_made = thread.cases, thread.last_made
+    if effect.kind == "case":
+        last_made = effect.id
+        known = cases.get(effect.id)
+        noted = known or KnownCase(effect.id, "active", None, now_ms)
+        cases = {**cases, effect.id: replace(noted, reopen_id=claim.reopen_id)}
+    return replace(thread, claims=claims, cases=cases, last_made=last_made)
+
+
+def with_look(thread: Thread, look: Look) -> Thread:
+    """The thread with the cases as the look shows them."""
+    cases = dict(thread.cases)
+    for case in look.cases.values():
+        before = cases.get(case.id)
+        cases[case.id] = KnownCase(
+            id=case.id,
+            status="closed" if case.closed else case.status,
+            created_ms=case.created_ms,
+            seen_ms=look.taken_ms,
+            reopen_id=before.reopen_id if before else None,
+        )
+    return replace(thread, cases=cases, session_id=_session_id(look) or thread.session_id)
+
+
+def with_intent(thread: Thread, intent: Intent) -> Thread:
+    """The thread with the intent added, or put in the place of what was known of it before."""
+    others = tuple(kept for kept in thread.intents if kept.key != intent.key)
+    watched = [kept for kept in others if kept.watched]
+    dropped = set(watched[: max(0, len(watched) - KEPT_WATCHED_INTENTS)])
+    kept_ones = [kept for kept in others if kept not in dropped]
+    return replace(thread, intents=tuple(sorted((*kept_ones, intent), key=lambda kept: kept.at_ms)))
+
+
+def without_intent(thread: Thread, intent: Intent) -> Thread:
+    """The thread without an intent that is settled: its effect is claimed, or nothing left our hands."""
+    return replace(thread, intents=tuple(kept for kept in thread.intents if kept.key != intent.key))
+
+
+def _session_id(look: Look) -> str | None:
+    """The session of the newest case that shows one."""
+    sessions = [case.session_id for case in sorted(look.cases.values(), key=_by_id) if case.session_id]
+    return sessions[-1] if sessions else None
+
+
+def _by_id(case: Case) -> int:
+    return case.id
