@@ -1,0 +1,159 @@
+"""Logs: constant event names with ids as fields; JSON lines off a terminal, readable lines on one.
+
+No bodies, no headers, no customer text: what is passed as a field is written.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from json import dumps
+from typing import TextIO
+
+from service.clock import Clock, SystemClock
+
+
+def get_logger(name: str) -> EventLogger:
+    return EventLogger(logging.getLogger(name))
+
+
+class EventLogger:
+    """Writes events like `delivery.accepted`, with keyword fields of any type."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+
+    def info(self, event: str, /, **fields: object) -> None:
+        self._logger.info("%s", event, extra={_FIELDS: fields})
+
+    def warning(self, event: str, /, **fields: object) -> None:
+        self._logger.warning("%s", event, extra={_FIELDS: fields})
+
+    def error(self, event: str, /, **fields: object) -> None:
+        self._logger.error("%s", event, extra={_FIELDS: fields})
+
+    def exception(self, event: str, /, **fields: object) -> None:
+        """Write an error with the traceback of the exception being handled."""
+        self._logger.log(logging.ERROR, "%s", event, exc_info=True, extra={_FIELDS: fields})
+
+
+def configure(
+    stream: TextIO,
+    *,
+    json: bool | None = None,
+    clock: Clock | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> None:
+    """Send all logging of this process to `stream`, also what libraries log; may be called again.
+
+    `json` None means JSON lines unless `stream` is a terminal. Colours are left out where NO_COLOR is set
+    to anything (no-color.org) or the terminal is dumb.
+    """
+    clock = clock or SystemClock()
+    on_terminal = stream.isatty()
+    formatter: logging.Formatter
+    if json or (json is None and not on_terminal):
+        formatter = _JsonLines(clock)
+    else:
+        has_colours = on_terminal and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+        formatter = _ReadableLines(clock, has_colours=has_colours)
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)
+    for name in _TOO_TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _JsonLines(logging.Formatter):
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": _rfc3339(self._clock.now()),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+        }
+        for name, value in _fields(record).items():
+            line.setdefault(name, _plain(value))
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        # ASCII only: no byte of a value can then act on a terminal or break a line.
+        return dumps(line)
+
+
+class _ReadableLines(logging.Formatter):
+    def __init__(self, clock: Clock, *, has_colours: bool) -> None:
+        super().__init__()
+        self._clock = clock
+        self._has_colours = has_colours
+
+    def format(self, record: logging.LogRecord) -> str:
+        level = f"{record.levelname.lower():<7}"
+        if self._has_colours:
+            level = f"{_COLOURS.get(record.levelname, '')}{level}{_COLOUR_OFF}"
+        words = [_rfc3339(self._clock.now()), level, _printable(record.getMessage())]
+        words += [f"{name}={_readable(value)}" for name, value in _fields(record).items()]
+        line = " ".join(words)
+        if record.exc_info:
+            # Indented, so that a line end in an exception's message cannot start a line of the log.
+            traceback = self.formatException(record.exc_info).split("\n")
+            line += "".join(f"\n    {_printable(part)}" for part in traceback)
+        return line
+
+
+def _fields(record: logging.LogRecord) -> Mapping[str, object]:
+    fields: Mapping[str, object] = getattr(record, _FIELDS, {})
+    return fields
+
+
+def _plain(value: object) -> object:
+    """Answer the value as JSON holds it; what JSON does not know is written as its `str`."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case datetime():
+            return _rfc3339(value)
+        case Mapping():
+            return {str(key): _plain(inner) for key, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_plain(inner) for inner in value]
+        case _:
+            return str(value)
+
+
+def _readable(value: object) -> str:
+    plain = _plain(value)
+    text = plain if isinstance(plain, str) else dumps(plain)
+    if text and text.isprintable() and not set(text) & set(' "='):
+        return text
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{_printable(quoted)}"'
+
+
+def _printable(text: str) -> str:
+    """Escape line ends, terminal codes, marks that turn the reading direction, and half surrogates."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+_FIELDS = "reopener_fields"
+# httpx writes whole URLs at INFO, RQ the descriptions of jobs, uvicorn.access every request once more.
+_TOO_TALKATIVE = ("httpx", "httpcore", "rq", "rq.worker", "uvicorn.access")
+_COLOURS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31;1m", "INFO": "\x1b[32m"}
+_COLOUR_OFF = "\x1b[0m"

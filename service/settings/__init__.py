@@ -1,0 +1,24 @@
+"""Settings: read once per process from the environment, a TOML file and defaults; all faults together."""
+
+from service.settings.load import Role, load
+from service.settings.model import (
+    AcquireSettings,
+    ReopenSettings,
+    RetentionSettings,
+    Secret,
+    Settings,
+    SettingsError,
+    SourceSettings,
+)
+
+__all__ = [
+    "AcquireSettings",
+    "ReopenSettings",
+    "RetentionSettings",
+    "Role",
+    "Secret",
+    "Settings",
+    "SettingsError",
+    "SourceSettings",
+    "load",
+]

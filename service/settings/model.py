@@ -1,0 +1,116 @@
+"""What is settled when a process starts: plain values, checked already."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, final
+
+
+@final
+class Secret:
+    """A string that shows itself only when asked by name; equality takes constant time."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __format__(self, format_spec: str) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._bytes(), other._bytes())
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def _bytes(self) -> bytes:
+        # The environment may hold bytes that are not UTF-8; Python keeps them as surrogates.
+        return self._value.encode("utf-8", "surrogateescape")
+
+
+class SettingsError(Exception):
+    """The settings cannot be used. `faults` names each key with what to mend, never a secret's value."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True)
+class AcquireSettings:
+    """The account to call. `origin` is scheme, host and perhaps port, without a path."""
+
+    account_id: str | None = None
+    api_key: Secret | None = None
+    origin: str | None = None
+    timeout_seconds: float = 10
+    rate_per_second: float = 20
+    """Over all workers, with bursts of as many; 0 is no limit."""
+    user_type: str = ""
+    body: Mapping[str, object] = field(default_factory=lambda: {"title": "{{ ticket_id }}"})
+    """Further fields of the reopen call; strings in it are templates."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReopenSettings:
+    """How long and how hard a reopen is tried."""
+
+    max_attempts: int = 12
+    max_age_seconds: float = 86_400
+    backoff_base_seconds: float = 2
+    backoff_cap_seconds: float = 900
+    on_open_case: Literal["append", "ignore"] = "append"
+    on_unknown: Literal["check", "hold"] = "check"
+    settle_seconds: float = 15
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    """How long records are kept after their end."""
+
+    done_days: int = 30
+    dead_days: int = 365
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """One helpdesk webhook. `secrets` holds several while rotating, and none where the role needs none."""
+
+    name: str
+    kind: str
+    secrets: tuple[Secret, ...] = ()
+    tolerance_seconds: float = 300
+    lookup: Literal["none", "email"] = "none"
+    map: Mapping[str, str] = field(default_factory=dict)
+    """Field of the event → JMESPath expression into the payload."""
+    options: Mapping[str, object] = field(default_factory=dict)
+    """The keys that only this kind knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything one process is told at its start."""
+
+    acquire: AcquireSettings
+    reopen: ReopenSettings
+    retention: RetentionSettings
+    sources: Mapping[str, SourceSettings]
+    redis_url: Secret | None
+    host: str
+    port: int
+    admin_token: Secret | None
+    data_dir: Path
+    concurrency: int
+    """Calls to Acquire in flight per worker service."""
