@@ -1,0 +1,75 @@
+"""The ledger: the truth about every event, reopen and thread, in Redis.
+
+    admission   what an accepted event leaves before its answer goes out
+    leases      a worker's side: claim, save, finish
+    verbs       what people ask for
+    reads       what people and programs see
+    account     pause, resume, and notes of deliveries
+    scripts/    the Lua scripts, each whole or not at all
+
+All keys begin with `reopener:`
+
+    r:{id}                 hash    a reopen's record
+    t:{thread}             hash    `doc`: the thread; `alias`: it is part of that thread; `o:*`: observations
+    inbox:{box}            zset    reopens that wait, by position; a box is a thread, or `k:source:ticket`
+    is:{source}:{status}   zset    reopens in a status, by position: membership is the status
+    find                   zset    `value NUL id`: search by prefix
+    leases, bells          hash    box -> who holds it; box -> the bell outstanding
+    due                    zset    box -> unix ms at which somebody should look after it
+    message:*, same:*      string  other events of the same reply -> the first one's id
+    weak:*                 string  bodies of events without an id, while their helpdesk may repeat them
+    links                  hash    source NUL ticket -> contact:thread
+    deliveries             stream  the latest deliveries with their verdicts
+    account, totals, epoch, position, sources, sweepers, duplicates
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from service.ledger.account import Account
+from service.ledger.admission import Admissions
+from service.ledger.leases import Leases
+from service.ledger.reads import Reads
+from service.ledger.scripts import Scripts
+from service.ledger.verbs import Verbs
+from service.queue import BELL_SECONDS
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from service.domain.ports import Ticker
+    from service.domain.reopens import Policy
+    from service.queue import Bells
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """All sides of the ledger on one connection pool."""
+
+    scripts: Scripts
+    admissions: Admissions
+    leases: Leases
+    verbs: Verbs
+    reads: Reads
+    account: Account
+
+
+def open_ledger(connection: Redis, bells: Bells, ticker: Ticker, *, policy: Policy) -> Ledger:
+    """The ledger behind a connection. Where Redis can forget what it confirmed (`Account.note_durability`),
+    a new run of it quarantines sending for as long as a forgotten call may still act.
+    """
+    scripts = Scripts(connection)
+    quarantine_ms = policy.timeout_ms + policy.settle_ms
+    bell_ms = BELL_SECONDS * 1000
+    admissions = Admissions(scripts, bells, bell_ms=bell_ms, quarantine_ms=quarantine_ms)
+    reads = Reads(connection, bells)
+    return Ledger(
+        scripts=scripts,
+        admissions=admissions,
+        leases=Leases(scripts, connection, ticker, lease_ms=policy.lease_ms, quarantine_ms=quarantine_ms),
+        verbs=Verbs(scripts, bells, reads, admissions, bell_ms=bell_ms),
+        reads=reads,
+        account=Account(connection),
+    )

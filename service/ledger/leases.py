@@ -1,0 +1,138 @@
+"""A worker's side of the ledger: claim, save, finish, under a lease (rules 2, 3, 7, 12)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from service.domain.errors import Fenced, LedgerUnavailable
+from service.domain.ports import Claimed, Lease, Unclaimed
+from service.ledger import codec
+from service.ledger.scripts import AWAY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from redis.asyncio import Redis
+
+    from service.domain.ports import Observation, Ticker, Write
+    from service.domain.reopens import Reopen
+    from service.domain.threads import Thread
+    from service.ledger.scripts import Scripts
+
+
+class Leases:
+    """The ledger as `service.domain.ports.Ledger` describes it."""
+
+    def __init__(
+        self, scripts: Scripts, connection: Redis, ticker: Ticker, *, lease_ms: int, quarantine_ms: int
+    ) -> None:
+        self._scripts = scripts
+        self._connection = connection
+        self._ticker = ticker
+        self._lease_ms = lease_ms
+        self._quarantine_ms = quarantine_ms
+
+    async def claim(self, name: str, *, bell: str | None, token: str) -> Claimed | Unclaimed:
+        asked_at = self._ticker.boottime()
+        row = await self._scripts.run("claim", name, bell or "", token, self._quarantine_ms, self._lease_ms)
+        return self._claimed(row, token, asked_at)
+
+    async def save(self, lease: Lease, thread: Thread, *writes: Write) -> Lease:
+        asked_at = self._ticker.boottime()
+        row = await self._write("save", lease, thread, writes, ())
+        return replace(lease, asked_at=asked_at, redis_ms=int(row[1]), noted=())
+
+    async def finish(
+        self, lease: Lease, thread: Thread, *writes: Write, observed: Sequence[Observation] = ()
+    ) -> Claimed | None:
+        asked_at = self._ticker.boottime()
+        row = await self._write("finish", lease, thread, writes, observed)
+        following = self._claimed(row, lease.token, asked_at)
+        return following if isinstance(following, Claimed) else None
+
+    async def reroot(self, lease: Lease, root: int) -> None:
+        if not await self._scripts.run("reroot", lease.box, lease.token, str(root)):
+            raise Fenced
+
+    async def release(self, lease: Lease) -> None:
+        """Give the lease back unworked, for our own shutdown; its head is due at once and spends nothing."""
+        await self._scripts.run("release", lease.box, lease.token)
+
+    async def renew(self, held: Iterable[Lease]) -> set[str]:
+        """Show that the holder lives; returns the boxes whose lease is lost."""
+        pairs = [part for lease in held for part in (lease.box, lease.token)]
+        return set(await self._scripts.run("renew", *pairs)) if pairs else set()
+
+    async def fetch(self, reopen_id: str) -> Reopen | None:
+        fields: dict[bytes, bytes] = await self._ask(self._connection.hgetall(f"reopener:r:{reopen_id}"))
+        if not fields:
+            return None
+        return codec.reopen_from({name.decode(): value.decode() for name, value in fields.items()})
+
+    async def note_read_lag(self, lag_ms: int) -> None:
+        known = await self._ask(self._connection.hget("reopener:account", "read_lag_ms"))
+        if lag_ms > int(known or 0):
+            await self._ask(self._connection.hset("reopener:account", "read_lag_ms", str(lag_ms)))
+
+    async def stop_account(self, why: str, until_ms: int, detail: str) -> None:
+        fields: list[Any] = ["stop_why", why, "stop_until", str(until_ms), "stop_detail", detail]
+        await self._ask(self._connection.hset("reopener:account", items=fields))
+
+    async def _ask(self, asked: Any) -> Any:
+        try:
+            return await asked
+        except AWAY as away:
+            raise LedgerUnavailable(f"Redis did not answer: {type(away).__name__}") from away
+
+    async def _write(
+        self,
+        mode: str,
+        lease: Lease,
+        thread: Thread,
+        writes: Sequence[Write],
+        observed: Sequence[Observation],
+    ) -> list[Any]:
+        row: list[Any] = await self._scripts.run(
+            "write",
+            mode,
+            lease.box,
+            lease.token,
+            lease.epoch,
+            self._quarantine_ms,
+            self._lease_ms,
+            codec.thread_text(thread),
+            json.dumps([[str(effect), codec.claim_text(claim)] for effect, claim in observed]),
+            json.dumps([str(effect) for effect in (*lease.noted, *(effect for effect, _ in observed))]),
+            json.dumps([_told(write) for write in writes]),
+            "1" if thread.duplicates else "0",
+        )
+        if row[0] == "fenced":
+            raise Fenced
+        return row
+
+    def _claimed(self, row: list[Any], token: str, asked_at: float) -> Claimed | Unclaimed:
+        if row[0] == "unclaimed":
+            until_ms = int(row[2])
+            return Unclaimed(row[1], until_ms or None)
+        _, box, epoch, now, read_lag_ms, record, thread_fields = row
+        reopen = codec.reopen_from(_pairs(record))
+        thread_id = int(box) if box.isdigit() else 0
+        thread, noted = codec.thread_from(thread_id, _pairs(thread_fields), int(now))
+        lease = Lease(box, token, epoch, self._lease_ms, asked_at, int(now), noted)
+        return Claimed(lease, reopen, thread, int(read_lag_ms))
+
+
+def _told(write: Write) -> dict[str, object]:
+    reopen = write.reopen
+    return {
+        "id": reopen.id,
+        "expect": write.expect.value if write.expect else "",
+        "status": reopen.status.value,
+        "fields": codec.worker_fields(reopen),
+    }
+
+
+def _pairs(flat: list[str]) -> dict[str, str]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))

@@ -1,0 +1,307 @@
+"""What people and programs see of the ledger. Reads only; bounded in cost, whatever is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from service.domain.errors import LedgerUnavailable
+from service.domain.reopens import WAITING, Page, Reopen, Status
+from service.ledger import codec
+from service.ledger.links import Link
+from service.ledger.scripts import AWAY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from redis.asyncio import Redis
+
+    from service.domain.threads import Thread
+    from service.queue import Bells
+
+P = "reopener:"
+MOST_MATCHES = 1_000
+"""A search looks at so many matches of its prefix."""
+SCANNED_DELIVERIES = 20_000
+SCAN_STEP = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One delivery and its verdict: accepted, duplicate, ignored, held or rejected."""
+
+    id: str
+    source: str
+    event_id: str | None
+    received_ms: int
+    verdict: str
+    reason: str | None
+    reopen_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPage:
+    deliveries: tuple[Delivery, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadView:
+    """A thread with all its reopens, oldest first."""
+
+    thread: Thread
+    reopens: tuple[Reopen, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What keeps the account from sending: `why` is a slug, None where nothing does."""
+
+    paused: bool
+    why: str | None
+    until_ms: int | None
+    detail: str | None
+    read_lag_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """The ledger in numbers. `totals` counts deliveries by verdict since ever."""
+
+    accepted: int
+    by_status: dict[str, int]
+    by_source: dict[str, dict[str, int]]
+    oldest_waiting_seconds: float
+    queue_depth: int
+    in_flight: int
+    duplicates: int
+    totals: dict[str, int]
+    account: Account
+
+    @property
+    def waiting(self) -> int:
+        return sum(self.by_status[status.value] for status in WAITING)
+
+    @property
+    def balanced(self) -> bool:
+        """The conservation law: whatever was accepted is somewhere a person can see it."""
+        return self.accepted == sum(self.by_status.values())
+
+
+class Reads:
+    """Every method raises `LedgerUnavailable` where Redis is away."""
+
+    def __init__(self, connection: Redis, bells: Bells) -> None:
+        self._redis = connection
+        self._queue_key = bells.queue_key
+
+    async def reopen(self, reopen_id: str) -> Reopen | None:
+        return (await self._records([reopen_id]))[0]
+
+    async def body_hash(self, reopen_id: str) -> str | None:
+        """The hash of the body that a reopen was first admitted with."""
+        value = await self._ask(self._redis.hget(f"{P}r:{reopen_id}", "body_hash"))
+        return value.decode() if value else None
+
+    async def page(
+        self,
+        *,
+        status: Status | None = None,
+        source: str | None = None,
+        prefix: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Page:
+        """A page of reopens, newest first. `cursor` is a page's `next_cursor`; `prefix` begins one of a
+        reopen's ids. Raises `ValueError` where the cursor is none of ours.
+        """
+        before = int(cursor) if cursor else None
+        if prefix:
+            found = await self._found(prefix)
+            rows = [
+                reopen
+                for reopen in await self._existing(found)
+                if (status is None or reopen.status is status)
+                and (source is None or reopen.source == source)
+                and (before is None or reopen.position < before)
+            ]
+        else:
+            rows = await self._listed(status, source, before, limit + 1)
+        rows.sort(key=lambda reopen: reopen.position, reverse=True)
+        more = len(rows) > limit
+        return Page(tuple(rows[:limit]), str(rows[limit - 1].position) if more else None)
+
+    async def thread(self, thread_id: int) -> ThreadView | None:
+        """The thread of an id, also where it is that of a later case; None where nothing is known."""
+        alias = await self._ask(self._redis.hget(f"{P}t:{thread_id}", "alias"))
+        root = int(alias) if alias else thread_id
+        fields = _decoded(await self._ask(self._redis.hgetall(f"{P}t:{root}")))
+        reopens = [
+            reopen
+            for reopen in await self._existing(await self._found(f"{root}\0"))
+            if reopen.thread_id == root
+        ]
+        if not fields and not reopens:
+            return None
+        thread, _ = codec.thread_from(root, fields, 0)
+        return ThreadView(thread, tuple(sorted(reopens, key=lambda reopen: reopen.position)))
+
+    async def link(self, source: str, ticket_id: str) -> Link | None:
+        value = await self._ask(self._redis.hget(f"{P}links", f"{source}\0{ticket_id}"))
+        if value is None:
+            return None
+        contact_id, thread_id = value.decode().split(":")
+        return Link(int(contact_id), int(thread_id))
+
+    async def deliveries(
+        self,
+        *,
+        verdict: str | None = None,
+        source: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> DeliveryPage:
+        """The latest deliveries, newest first. Looks back over the newest `SCANNED_DELIVERIES` at most."""
+        taken: list[Delivery] = []
+        last: str | None = None
+        end, scanned = f"({cursor}" if cursor else "+", 0
+        while scanned < SCANNED_DELIVERIES:
+            entries = await self._ask(self._redis.xrevrange(f"{P}deliveries", end, "-", count=SCAN_STEP))
+            for entry_id, raw in entries:
+                fields = _decoded(raw)
+                if verdict not in {None, fields["verdict"]} or source not in {None, fields["source"]}:
+                    continue
+                if len(taken) == limit:
+                    return DeliveryPage(tuple(taken), last)
+                taken.append(_delivery(fields))
+                last = entry_id.decode()
+            if len(entries) < SCAN_STEP:
+                break
+            scanned += len(entries)
+            end = f"({entries[-1][0].decode()}"
+        return DeliveryPage(tuple(taken), None)
+
+    async def stats(self, now_ms: int) -> Stats:
+        sources = await self._sources()
+        pipe = self._redis.pipeline(transaction=True)
+        for source in sources:
+            for status in Status:
+                pipe.zcard(f"{P}is:{source}:{status.value}")
+        for source in sources:
+            for status in WAITING:
+                pipe.zrange(f"{P}is:{source}:{status.value}", 0, 0)
+        pipe.hgetall(f"{P}totals")
+        pipe.llen(self._queue_key)
+        pipe.hlen(f"{P}leases")
+        pipe.hgetall(f"{P}account")
+        pipe.scard(f"{P}duplicates")
+        rows = await self._ask(pipe.execute())
+        counts = iter(rows[: len(sources) * len(Status)])
+        by_source = {source: {status.value: next(counts) for status in Status} for source in sources}
+        oldest = [row[0].decode() for row in rows[len(sources) * len(Status) : -5] if row]
+        totals, depth, in_flight, account, duplicates = rows[-5:]
+        numbers = {name: int(value) for name, value in _decoded(totals).items()}
+        return Stats(
+            accepted=numbers.pop("accepted", 0),
+            by_status={
+                status.value: sum(row[status.value] for row in by_source.values()) for status in Status
+            },
+            by_source=by_source,
+            oldest_waiting_seconds=await self._oldest_seconds(oldest, now_ms),
+            queue_depth=depth,
+            in_flight=in_flight,
+            duplicates=duplicates,
+            totals=numbers,
+            account=_account(_decoded(account), now_ms),
+        )
+
+    async def account(self, now_ms: int) -> Account:
+        return _account(_decoded(await self._ask(self._redis.hgetall(f"{P}account"))), now_ms)
+
+    async def ping(self) -> None:
+        await self._ask(self._redis.ping())
+
+    async def _listed(
+        self, status: Status | None, source: str | None, before: int | None, limit: int
+    ) -> list[Reopen]:
+        sources = [source] if source else await self._sources()
+        highest = f"({before}" if before is not None else "+inf"
+        pipe = self._redis.pipeline(transaction=False)
+        for name in sources:
+            for each in [status] if status else list(Status):
+                pipe.zrange(
+                    f"{P}is:{name}:{each.value}",
+                    highest,
+                    "-inf",
+                    desc=True,
+                    byscore=True,
+                    offset=0,
+                    num=limit,
+                    withscores=True,
+                )
+        rows = await self._ask(pipe.execute()) if sources else []
+        newest = sorted(((score, raw.decode()) for row in rows for raw, score in row), reverse=True)[:limit]
+        return await self._existing(reopen_id for _, reopen_id in newest)
+
+    async def _sources(self) -> list[str]:
+        return sorted(raw.decode() for raw in await self._ask(self._redis.smembers(f"{P}sources")))
+
+    async def _found(self, prefix: str) -> list[str]:
+        low = b"[" + prefix.encode()
+        members = await self._ask(
+            self._redis.zrange(f"{P}find", low, low + b"\xff", bylex=True, offset=0, num=MOST_MATCHES)
+        )
+        return list(dict.fromkeys(member.decode().rpartition("\0")[2] for member in members))
+
+    async def _existing(self, ids: Iterable[str]) -> list[Reopen]:
+        return [reopen for reopen in await self._records(list(ids)) if reopen is not None]
+
+    async def _records(self, ids: list[str]) -> list[Reopen | None]:
+        pipe = self._redis.pipeline(transaction=False)
+        for reopen_id in ids:
+            pipe.hgetall(f"{P}r:{reopen_id}")
+        rows = await self._ask(pipe.execute()) if ids else []
+        return [codec.reopen_from(_decoded(row)) if row else None for row in rows]
+
+    async def _oldest_seconds(self, ids: list[str], now_ms: int) -> float:
+        created = [reopen.created_ms for reopen in await self._existing(ids)]
+        return max(0.0, (now_ms - min(created)) / 1000) if created else 0.0
+
+    async def _ask(self, asked: Any) -> Any:
+        try:
+            return await asked
+        except AWAY as away:
+            raise LedgerUnavailable(f"Redis did not answer: {type(away).__name__}") from away
+
+
+def _delivery(fields: dict[str, str]) -> Delivery:
+    return Delivery(
+        id=fields["id"],
+        source=fields["source"],
+        event_id=fields["event_id"] or None,
+        received_ms=int(fields["ms"]),
+        verdict=fields["verdict"],
+        reason=fields["reason"] or None,
+        reopen_id=fields["reopen_id"] or None,
+    )
+
+
+def _account(fields: dict[str, str], now_ms: int) -> Account:
+    why, until_ms, detail = None, None, None
+    stops = (
+        (
+            "quarantined",
+            fields.get("quarantine_until"),
+            "Redis started anew: calls nobody remembers may still act",
+        ),
+        (fields.get("stop_why", "stopped"), fields.get("stop_until"), fields.get("stop_detail")),
+    )
+    for slug, until, words in stops:
+        if until and int(until) > now_ms:
+            why, until_ms, detail = slug, int(until), words
+    paused = "paused" in fields
+    return Account(paused, "paused" if paused else why, until_ms, detail, int(fields.get("read_lag_ms") or 0))
+
+
+def _decoded(fields: dict[bytes, bytes]) -> dict[str, str]:
+    return {name.decode(): value.decode("utf-8", "surrogateescape") for name, value in fields.items()}

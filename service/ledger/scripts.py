@@ -1,0 +1,63 @@
+"""Loads the Lua scripts and runs them. Every script is whole or not at all, and safe to repeat (rule 14)."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import redis.exceptions
+
+from service.domain.errors import LedgerUnavailable
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+NAMES = (
+    "admit",
+    "claim",
+    "evict",
+    "link",
+    "overdue",
+    "release",
+    "renew",
+    "reroot",
+    "ring",
+    "verb",
+    "write",
+)
+AWAY = (
+    redis.exceptions.ConnectionError,
+    redis.exceptions.TimeoutError,
+    redis.exceptions.BusyLoadingError,
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.OutOfMemoryError,
+    OSError,
+)
+"""What a Redis that is away, starting, failing over or full answers with, or does not."""
+
+
+class Scripts:
+    """The scripts of this folder, by name, on one connection pool."""
+
+    def __init__(self, connection: Redis) -> None:
+        common = _source("common")
+        self._scripts = {name: connection.register_script(f"{common}\n{_source(name)}") for name in NAMES}
+
+    async def run(self, name: str, *args: str | int) -> Any:
+        """What the script returns, as text. Raises `LedgerUnavailable` where it is not known to have run."""
+        try:
+            return _text(await self._scripts[name](keys=[], args=list(args)))
+        except AWAY as away:
+            raise LedgerUnavailable(f"Redis did not confirm: {type(away).__name__}") from away
+
+
+def _source(name: str) -> str:
+    return resources.files(__package__).joinpath("scripts", f"{name}.lua").read_text("utf-8")
+
+
+def _text(answer: Any) -> Any:
+    if isinstance(answer, bytes):
+        return answer.decode("utf-8", "surrogateescape")
+    if isinstance(answer, list):
+        return [_text(item) for item in answer]
+    return answer

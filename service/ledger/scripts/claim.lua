@@ -1,0 +1,23 @@
+-- Claim a thread and its head (rules 2, 11, 12).
+-- ARGV[1]  name: a reopen's id, or a box
+-- ARGV[2]  bell: the bell that is answered, '' for none
+-- ARGV[3]  token, chosen by the caller: the same call twice claims once
+-- ARGV[4]  quarantine_ms
+-- ARGV[5]  lease_ms
+-- Returns {'claimed', ...} as take_head does, or {'unclaimed', why, until_ms}.
+
+local name, bell, token = ARGV[1], ARGV[2], ARGV[3]
+local now = now_ms()
+local epoch_id = epoch(tonumber(ARGV[4]))
+local box = redis.call('HGET', P .. 'r:' .. name, 'box') or name
+box = redis.call('HGET', P .. 't:' .. box, 'alias') or box
+
+local outstanding = redis.call('HGET', P .. 'bells', box)
+if outstanding and bell ~= '' and string.sub(outstanding, 1, #bell + 1) == bell .. ':' then
+  redis.call('HDEL', P .. 'bells', box)
+end
+local lease = redis.call('HGET', P .. 'leases', box)
+if lease and string.sub(lease, 1, #token + 1) ~= token .. ':' then
+  return { 'unclaimed', 'busy', '0' }
+end
+return take_head(box, token, epoch_id, now, tonumber(ARGV[5]))

@@ -1,0 +1,16 @@
+-- Give a lease back without a word about its head: our own shutdown. The head is due at once.
+-- ARGV[1]  box
+-- ARGV[2]  token
+-- Returns 1 where it was held.
+
+local lease = redis.call('HGET', P .. 'leases', ARGV[1])
+if not lease or string.sub(lease, 1, #ARGV[2] + 1) ~= ARGV[2] .. ':' then
+  return 0
+end
+redis.call('HDEL', P .. 'leases', ARGV[1])
+local head = head_of(ARGV[1])
+if head then
+  redis.call('HINCRBY', P .. 'r:' .. head, 'claims', -1)
+end
+redis.call('ZADD', P .. 'due', text(now_ms()), ARGV[1])
+return 1

@@ -1,0 +1,48 @@
+-- Write a thread and records under its lease (rules 3, 7, 12).
+-- ARGV[1]  mode: 'save' renews the lease, 'finish' takes the next head or gives the lease back
+-- ARGV[2]  box
+-- ARGV[3]  token
+-- ARGV[4]  epoch the lease was taken in
+-- ARGV[5]  quarantine_ms
+-- ARGV[6]  lease_ms
+-- ARGV[7]  the thread, as an opaque string
+-- ARGV[8]  JSON list of observations [effect, claim]: noted in any case, fenced or not
+-- ARGV[9]  JSON list of effects that are part of the thread by now
+-- ARGV[10] JSON list of writes {id, expect, status, fields: [field, value, ...]}, all values strings
+-- ARGV[11] '1' where the thread holds an effect of ours that nobody claims (rule 16)
+-- Returns {'saved', now} or what take_head returns, or {'fenced'}.
+
+local mode, box, token = ARGV[1], ARGV[2], ARGV[3]
+local now = now_ms()
+local epoch_id = epoch(tonumber(ARGV[5]))
+local thread_key = P .. 't:' .. box
+
+for _, o in ipairs(cjson.decode(ARGV[8])) do
+  redis.call('HSETNX', thread_key, 'o:' .. o[1], o[2])
+end
+local lease = redis.call('HGET', P .. 'leases', box)
+if epoch_id ~= ARGV[4] or not lease or string.sub(lease, 1, #token + 1) ~= token .. ':' then
+  return { 'fenced' }
+end
+redis.call('HSET', thread_key, 'doc', ARGV[7])
+for _, effect in ipairs(cjson.decode(ARGV[9])) do
+  redis.call('HDEL', thread_key, 'o:' .. effect)
+end
+for _, w in ipairs(cjson.decode(ARGV[10])) do
+  local key = P .. 'r:' .. w.id
+  local was = redis.call('HGET', key, 'status')
+  if was and (w.expect == '' or w.expect == was) then
+    redis.call('HSET', key, unpack(w.fields))
+    set_status(w.id, w.status)
+    find(w.id, redis.call('HGET', key, 'new_case_id'))
+  end
+end
+if ARGV[11] == '1' then
+  redis.call('SADD', P .. 'duplicates', box)
+end
+if mode == 'save' then
+  local renewals = tonumber(string.match(lease, ':(%d+)$')) + 1
+  redis.call('HSET', P .. 'leases', box, token .. ':' .. text(renewals))
+  return { 'saved', text(now) }
+end
+return take_head(box, token, epoch_id, now, tonumber(ARGV[6]))

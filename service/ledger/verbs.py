@@ -1,0 +1,156 @@
+"""What people ask for: retry, cancel, resolve, link, run again. Compare-and-set on status (rule 15)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from service.domain.errors import Conflict, NotFound
+from service.domain.reopens import CANCELLABLE, RETRYABLE, RUN_AGAIN, Status
+from service.ledger.admission import Admission
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from service.domain.reopens import Reopen
+    from service.ledger.admission import Admissions
+    from service.ledger.links import Link
+    from service.ledger.reads import Reads
+    from service.ledger.scripts import Scripts
+    from service.queue import Bells
+
+UNRESOLVED = (
+    "contact_unknown",
+    "thread_unknown",
+    "contact_ambiguous",
+    "thread_not_found",
+    "event_id_blank",
+    "maybe_duplicate",
+    "drift",
+    "poison",
+    "outcome_unknown",
+)
+"""Reasons for which a held reopen goes on once a person has named contact and thread."""
+RETRY_BATCH = 1_000
+
+
+class Verbs:
+    """Each raises `NotFound` or `Conflict` with words for the person who asked."""
+
+    def __init__(
+        self, scripts: Scripts, bells: Bells, reads: Reads, admissions: Admissions, *, bell_ms: int
+    ) -> None:
+        self._scripts = scripts
+        self._bells = bells
+        self._reads = reads
+        self._admissions = admissions
+        self._bell_ms = bell_ms
+
+    async def retry(self, reopen_id: str) -> Reopen:
+        """Once more, guarded: it looks in Acquire first like any attempt, so it cannot make a second case."""
+        fields = ["next_ms", "", "reason", "", "detail", "", "spent", "0", "sent", "0"]
+        fields += ["age_ms", "0", "ticking_since_ms", "0", "claims", "0"]
+        await self._verb("retry", reopen_id, RETRYABLE, Status.QUEUED, fields)
+        await self.ring(reopen_id)
+        return await self._now(reopen_id)
+
+    async def cancel(self, reopen_id: str) -> Reopen:
+        await self._verb("cancel", reopen_id, CANCELLABLE, Status.CANCELLED, ["next_ms", ""])
+        return await self._now(reopen_id)
+
+    async def retry_all(self, status: Status, source: str | None) -> int:
+        """Retry all that are in this status; returns how many were taken up."""
+        count, cursor = 0, None
+        while True:
+            page = await self._reads.page(status=status, source=source, cursor=cursor, limit=RETRY_BATCH)
+            for reopen in page.reopens:
+                try:
+                    await self.retry(reopen.id)
+                except (Conflict, NotFound):
+                    continue
+                count += 1
+            if page.next_cursor is None:
+                return count
+            cursor = page.next_cursor
+
+    async def resolve(self, reopen_id: str, contact_id: int, thread_id: int) -> Reopen:
+        """A held one goes on, and with it every reply of its ticket that waits for the same."""
+        reopen = await self._now(reopen_id)
+        await self._link(reopen.source, reopen.ticket_id or "", contact_id, thread_id, reopen_id)
+        return await self._now(reopen_id)
+
+    async def link(self, source: str, ticket_id: str, link: Link) -> int:
+        """Put a ticket's link; returns how many waiting replies it let go on."""
+        return await self._link(source, ticket_id, link.contact_id, link.thread_id, "")
+
+    async def run_again(self, reopen_id: str, reason: str, *, key: str) -> Reopen:
+        """Do a finished or held one once more, as a new reopen linked to it; `key` makes it repeatable."""
+        first = await self._now(reopen_id)
+        if first.status not in RUN_AGAIN:
+            raise Conflict(f"it is {first.status.value}: only a finished or held one can be run again")
+        if first.contact_id is None or first.thread_id is None:
+            raise Conflict("its contact and thread are not known: resolve it instead")
+        admission = Admission(
+            reopen_id=key,
+            source=first.source,
+            event_id=first.event_id,
+            delivery_id=key,
+            body_hash="",
+            ticket_id=first.ticket_id,
+            contact_id=first.contact_id,
+            thread_id=first.thread_id,
+            text=first.text,
+            again_of=first.id,
+            again_reason=reason,
+        )
+        await self._admissions.admit([admission])
+        return await self._now(key)
+
+    async def ring(self, name: str) -> bool:
+        """Ring the bell of the thread that `name` belongs to, unless it rings or is held already."""
+        bell = self._bells.bell(name)
+        rung = await self._scripts.run(
+            "ring",
+            name,
+            bell.id,
+            self._bell_ms,
+            bell.job_key,
+            bell.queue_key,
+            bell.queues_key,
+            *bell.fields,
+        )
+        return bool(rung)
+
+    async def _verb(
+        self, verb: str, reopen_id: str, allowed: Sequence[Status], to: Status, fields: list[str]
+    ) -> None:
+        statuses = json.dumps([status.value for status in allowed])
+        row = await self._scripts.run("verb", reopen_id, statuses, to.value, json.dumps(fields))
+        self._judge(verb, row, [status.value for status in allowed])
+
+    async def _link(self, source: str, ticket: str, contact_id: int, thread_id: int, one: str) -> int:
+        reasons = json.dumps(UNRESOLVED)
+        row = await self._scripts.run("link", source, ticket, str(contact_id), str(thread_id), one, reasons)
+        self._judge("resolve", row, ["held"])
+        for released in row[1:2]:
+            await self.ring(released)
+        return len(row) - 1
+
+    def _judge(self, verb: str, row: list[str], allowed: list[str]) -> None:
+        if row[0] == "missing":
+            raise NotFound("there is no reopen of that id")
+        if row[0] != "conflict":
+            return
+        status, reason = row[1], row[2]
+        if status == "held" and verb == "retry":
+            hint = "only run-again goes on" if reason == "acted_elsewhere" else "resolve it, or run it again"
+            raise Conflict(f"it is held ({reason}): {hint}")
+        if status == "held" and verb == "resolve":
+            raise Conflict(f"it is held for another reason ({reason}): look at it, then run it again")
+        raise Conflict(f"it is {status}; {verb} takes {', '.join(allowed)}")
+
+    async def _now(self, reopen_id: str) -> Reopen:
+        reopen = await self._reads.reopen(reopen_id)
+        if reopen is None:
+            raise NotFound("there is no reopen of that id")
+        return reopen

@@ -1,0 +1,25 @@
+"""From the settings to the rules that the domain decides by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from service.domain.reopens import Policy
+
+if TYPE_CHECKING:
+    from service.settings import Settings
+
+
+def policy(settings: Settings) -> Policy:
+    """The rules of `[reopen]`, as the domain wants them."""
+    reopen, timeout_seconds = settings.reopen, settings.acquire.timeout_seconds
+    return Policy(
+        max_attempts=reopen.max_attempts,
+        max_age_ms=int(reopen.max_age_seconds * 1000),
+        backoff_base_seconds=reopen.backoff_base_seconds,
+        backoff_cap_seconds=reopen.backoff_cap_seconds,
+        append_to_open_case=reopen.on_open_case == "append",
+        hold_unknown=reopen.on_unknown == "hold",
+        settle_ms=int(reopen.settle_seconds * 1000),
+        timeout_ms=int(timeout_seconds * 1000),
+    )

@@ -1,0 +1,78 @@
+"""RQ is the doorbell: a job carries an id and no customer data, and may be lost, doubled or late.
+
+The job's hash is made by RQ itself (`Job.to_dict`); only that it is pushed by our own script, together
+with what it announces, is ours. tests/contract/test_queue.py holds that to what RQ's `enqueue` writes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from rq import Queue
+from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+QUEUE_NAME = "reopener"
+JOB_FUNCTION = "workers.jobs.ring"
+"""The dotted path is wire format: jobs written by one version are run by another."""
+JOB_TIMEOUT_SECONDS = 900
+BELL_SECONDS = 30
+"""How long a bell is taken for outstanding before the sweeper rings again."""
+FAILED_JOB_SECONDS = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Bell:
+    """One ring: its RQ job's id, and the job's hash as Redis is to hold it (fields and values in turn)."""
+
+    id: str
+    job_key: str
+    queue_key: str
+    queues_key: str
+    fields: tuple[str, ...]
+
+
+class Bells:
+    """Makes bells. Building RQ's hash costs no call to Redis; the connection is never used."""
+
+    def __init__(self, connection: Redis) -> None:
+        self._queue = Queue(QUEUE_NAME, connection=connection, serializer=JSONSerializer)
+        self._connection = connection
+
+    @property
+    def queue_key(self) -> str:
+        """The Redis list of RQ's queue."""
+        return str(self._queue.key)
+
+    def bell(self, name: str) -> Bell:
+        """A bell for the thread that `name` (a reopen's id or a box) belongs to."""
+        bell_id = uuid4().hex
+        job = Job.create(
+            JOB_FUNCTION,
+            args=[name, bell_id],
+            id=bell_id,
+            connection=self._connection,
+            serializer=JSONSerializer,
+            timeout=JOB_TIMEOUT_SECONDS,
+            result_ttl=0,
+            failure_ttl=FAILED_JOB_SECONDS,
+            description=f"reopen {name}",
+            status=JobStatus.QUEUED,
+            origin=QUEUE_NAME,
+        )
+        job.enqueued_at = job.created_at
+        stored = {**job.to_dict(), "data": job.data, "status": JobStatus.QUEUED.value}
+        return Bell(bell_id, job.key, self._queue.key, Queue.redis_queues_keys, _flat(stored))
+
+
+def _flat(fields: dict[str, object]) -> tuple[str, ...]:
+    """Fields and values in turn, as text: the data stays uncompressed, which RQ reads as well."""
+    flat: list[str] = []
+    for field, value in fields.items():
+        flat += [field, value.decode() if isinstance(value, bytes) else str(value)]
+    return tuple(flat)
