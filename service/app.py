@@ -1,0 +1,93 @@
+"""The composition root of the receiver, the API and the dashboard: an app assembled from data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from redis import Redis as SyncRedis
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from service import api, dashboard, metrics
+from service.answers import error
+from service.clock import SystemClock
+from service.connections import async_client
+from service.domain.errors import LedgerUnavailable
+from service.ledger import open_ledger
+from service.logs import get_logger
+from service.notes import Notes
+from service.policy import policy
+from service.queue import Bells
+from service.receiver import RETRY_AFTER_SECONDS, Receiver
+from service.settings import Settings, load
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from service.clock import Clock
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+log = get_logger(__name__)
+
+
+def create() -> Starlette:
+    """The app of this process' environment. Raises `SettingsError` with all faults together."""
+    return create_app(load(os.environ, role="serve", cwd=Path.cwd()), SystemClock())
+
+
+def create_app(settings: Settings, clock: Clock) -> Starlette:
+    """The app for these settings. It starts, and answers, also while Redis is away."""
+    if settings.redis_url is None:
+        raise ValueError("the receiver needs a REDIS_URL")
+    connection = async_client(settings.redis_url.reveal(), for_answers=True)
+    ledger = open_ledger(connection, Bells(SyncRedis()), clock, policy=policy(settings))
+    notes = Notes(ledger.account)
+    receiver_metrics = metrics.ReceiverMetrics()
+    receiver = Receiver(settings.sources, ledger.admissions, notes, clock, receiver_metrics)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        notes.start()
+        try:
+            await ledger.account.note_durability()
+        except LedgerUnavailable as away:
+            log.warning("redis.away_at_start", error=str(away))
+        yield
+        await notes.stop()
+        await connection.aclose()
+
+    return Starlette(
+        routes=[
+            Route("/webhooks/{source}", receiver.receive, methods=METHODS),
+            *api.routes(ledger, settings, clock),
+            *metrics.routes(ledger, receiver_metrics, clock),
+            *dashboard.routes(ledger, settings, clock),
+        ],
+        exception_handlers={HTTPException: _http_error, Exception: _fault},
+        lifespan=lifespan,
+    )
+
+
+async def _http_error(_: Request, raised: Exception) -> Response:
+    if not isinstance(raised, HTTPException):
+        raise raised
+    code = {404: "not_found", 405: "method_not_allowed"}.get(raised.status_code, "http_error")
+    return error(raised.status_code, code, raised.detail, headers=dict(raised.headers or {}))
+
+
+async def _fault(_: Request, raised: Exception) -> Response:
+    """A fault of ours. Helpdesks disable webhooks over a bare 500, and sending again is right."""
+    log.error("request.fault", error=type(raised).__name__)
+    return error(
+        503,
+        "internal_fault",
+        "Something went wrong here. Send it again: it counts once.",
+        retry_after_seconds=RETRY_AFTER_SECONDS,
+    )
