@@ -1,0 +1,299 @@
+"""What is wrong, told from what the probes saw: pure decisions, each with what to do about it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from service.settings import Settings, SettingsError, SourceSettings
+from service.sources import KINDS
+
+SECRET_CHARACTERS = 16
+DISTINCT_CHARACTERS = 6
+STANDARD_SECRET_BYTES = 24
+"""As Standard Webhooks 1.0 asks for: 24 to 64 bytes."""
+OLDEST_REDIS = (6, 2)
+OLDEST_VALKEY = (7, 2)
+FULL_MEMORY_SHARE = 0.8
+SILENT_SWEEPER_SECONDS = 30
+CLOCK_WARNING_SECONDS = 5
+CLOCK_ERROR_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fault: `code` is a slug for programs, `message` what is wrong, `mend` what to do about it."""
+
+    severity: Literal["error", "warning"]
+    code: str
+    message: str
+    mend: str
+
+
+@dataclass(frozen=True, slots=True)
+class RedisState:
+    """What Redis tells of itself and of the workers.
+
+    `info` is the answer to INFO. `appendfsync` is None where CONFIG is forbidden, as managed Redis does.
+    `sweeper_beats_ms` are the latest beats of all sweepers, in unix ms.
+    """
+
+    info: Mapping[str, Any]
+    appendfsync: str | None
+    workers: int
+    is_suspended: bool
+    sweeper_beats_ms: Sequence[int]
+
+
+def settings_faults(error: SettingsError) -> list[Finding]:
+    return [
+        Finding("error", "settings", fault, "mend what is named, and check again") for fault in error.faults
+    ]
+
+
+def judge_settings(settings: Settings) -> Iterator[Finding]:
+    """Find what is missing or weak."""
+    token_mend = f"set it to a random string of at least {SECRET_CHARACTERS} characters"
+    if settings.admin_token is None:
+        yield Finding("error", "admin_token_missing", "REOPENER_ADMIN_TOKEN is not set", token_mend)
+    elif _is_weak(settings.admin_token.reveal()):
+        message = "REOPENER_ADMIN_TOKEN can be guessed, and it opens the dashboard and /api"
+        yield Finding("error", "admin_token_weak", message, token_mend)
+    if not settings.sources:
+        message = "no source is configured: every webhook is answered with 404"
+        yield Finding("warning", "source_missing", message, "add a [sources.NAME] table to the TOML file")
+    for source in settings.sources.values():
+        yield from _judge_secrets(source)
+
+
+def _judge_secrets(source: SourceSettings) -> Iterator[Finding]:
+    table = f"sources.{source.name}"
+    kind = KINDS.get(source.kind)
+    if not source.secrets and (kind is None or kind.needs_secret):
+        yield Finding(
+            "error",
+            "secret_missing",
+            f"{table}: the environment variable of its secret is not set: every delivery would be refused",
+            "set the variable that secret_env names, here and where the receiver runs",
+        )
+    for secret in source.secrets:
+        if _is_weak_for(source, secret.reveal()):
+            yield Finding(
+                "error",
+                "secret_weak",
+                f"{table}: a secret can be guessed, and deliveries be forged with it",
+                "have the helpdesk make a new one, or choose a long random one",
+            )
+
+
+def _is_weak_for(source: SourceSettings, secret: str) -> bool:
+    if source.kind == "standard":
+        return not secret.startswith("whpk_") and _decoded_bytes(secret) < STANDARD_SECRET_BYTES
+    if source.options.get("auth") == "basic":
+        return _is_weak(secret.partition(":")[2])
+    return _is_weak(secret)
+
+
+def _decoded_bytes(secret: str) -> int:
+    try:
+        return len(base64.b64decode(secret.removeprefix("whsec_")))
+    except binascii.Error:
+        return 0
+
+
+def _is_weak(secret: str) -> bool:
+    """Say whether trying may find the secret: it is short, or a few characters over and over."""
+    return len(secret) < SECRET_CHARACTERS or len(set(secret)) < DISTINCT_CHARACTERS
+
+
+def redis_missing() -> Finding:
+    return Finding(
+        "error", "redis_missing", "REDIS_URL is not set", "set it to the Redis that keeps the ledger"
+    )
+
+
+def redis_refused(words: str) -> Finding:
+    return Finding(
+        "error",
+        "redis_refused",
+        f"Redis refuses us: {words}",
+        "correct user and password in REDIS_URL, or what Redis permits that user",
+    )
+
+
+def redis_out_of_reach(words: str) -> Finding:
+    return Finding(
+        "error",
+        "redis_out_of_reach",
+        f"Redis does not answer: {words}",
+        "start it, or correct REDIS_URL; until then webhooks are answered with 503",
+    )
+
+
+def judge_redis(state: RedisState) -> Iterator[Finding]:
+    """Find what would lose or refuse records, or needs a newer server."""
+    yield from _judge_version(state.info)
+    yield from _judge_durability(state)
+    yield from _judge_memory(state.info)
+    if state.info.get("role") == "slave":
+        yield Finding(
+            "error",
+            "redis_replica",
+            "this Redis is a replica: it refuses writes",
+            "point REDIS_URL at the master, or at the sentinels",
+        )
+
+
+def _judge_version(info: Mapping[str, Any]) -> Iterator[Finding]:
+    name, version, oldest = "Redis", str(info.get("redis_version", "")), OLDEST_REDIS
+    if "valkey_version" in info:
+        # Valkey tells, as its Redis version, the one that clients may take it for.
+        name, version, oldest = "Valkey", str(info["valkey_version"]), OLDEST_VALKEY
+    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < oldest:
+        yield Finding(
+            "error",
+            "redis_too_old",
+            f"{name} {version} is too old",
+            "install Redis 6.2 or newer, or Valkey 7.2 or newer",
+        )
+
+
+def _judge_durability(state: RedisState) -> Iterator[Finding]:
+    if not state.info.get("aof_enabled"):
+        yield Finding(
+            "error",
+            "redis_without_aof",
+            "Redis keeps no append-only file: a restart forgets accepted deliveries",
+            "set appendonly yes",
+        )
+    elif state.info.get("aof_last_write_status", "ok") != "ok":
+        yield Finding(
+            "error",
+            "redis_aof_failing",
+            "Redis cannot write its append-only file",
+            "look at its disk and its log",
+        )
+    if state.appendfsync == "no":
+        yield Finding(
+            "error",
+            "redis_appendfsync_no",
+            "Redis leaves it to the kernel when records reach the disk: a power cut may lose half a minute",
+            "set appendfsync everysec, or always",
+        )
+    elif state.appendfsync is None:
+        yield Finding(
+            "warning",
+            "redis_config_unreadable",
+            "Redis forbids CONFIG, so when it writes to the disk (appendfsync) cannot be read",
+            "look it up where this Redis is managed: everysec or always is right",
+        )
+
+
+def _judge_memory(info: Mapping[str, Any]) -> Iterator[Finding]:
+    policy = str(info.get("maxmemory_policy", "noeviction"))
+    if policy != "noeviction":
+        yield Finding(
+            "error",
+            "redis_evicts",
+            f"Redis throws records away when its memory is full (maxmemory-policy {policy})",
+            "set maxmemory-policy noeviction",
+        )
+    limit_bytes, used_bytes = int(info.get("maxmemory", 0)), int(info.get("used_memory", 0))
+    if limit_bytes and used_bytes >= FULL_MEMORY_SHARE * limit_bytes:
+        yield Finding(
+            "warning",
+            "redis_nearly_full",
+            f"Redis uses {used_bytes * 100 // limit_bytes} % of its maxmemory; when full it takes no webhook",
+            "raise maxmemory, or lower [retention]",
+        )
+
+
+def judge_workers(state: RedisState, *, now_ms: int) -> Iterator[Finding]:
+    """Find why nothing would be worked, or nothing be woken again."""
+    if state.is_suspended:
+        yield Finding(
+            "error",
+            "workers_suspended",
+            "RQ's workers are suspended: nothing is worked",
+            "run rq resume on this Redis",
+        )
+    if state.workers == 0:
+        yield Finding(
+            "error", "worker_missing", "no worker is running: nothing is reopened", "start reopener work"
+        )
+    youngest_ms = max(state.sweeper_beats_ms, default=None)
+    if youngest_ms is None or now_ms - youngest_ms > SILENT_SWEEPER_SECONDS * 1000:
+        yield Finding(
+            "error",
+            "scheduler_missing",
+            "no scheduler is running: delayed retries and lost jobs are not woken"
+            + (f" (last seen {(now_ms - youngest_ms) // 1000} s ago)" if youngest_ms is not None else ""),
+            "start reopener work; each worker service brings its own",
+        )
+
+
+def acquire_missing() -> Finding:
+    return Finding(
+        "error",
+        "acquire_missing",
+        "the Acquire account or its key is not set",
+        "set ACQUIRE_ACCOUNT_ID and ACQUIRE_API_KEY",
+    )
+
+
+def acquire_out_of_reach(words: str) -> Finding:
+    return Finding(
+        "error",
+        "acquire_out_of_reach",
+        f"Acquire does not answer: {words}",
+        "check ACQUIRE_ACCOUNT_ID or ACQUIRE_BASE_URL, name lookup, proxies and firewalls",
+    )
+
+
+def judge_acquire(
+    *, status: int, date: datetime | None, asked_at: datetime, answered_at: datetime
+) -> Iterator[Finding]:
+    """Judge Acquire's answer to a harmless read: its status, and its `Date` against our clock."""
+    if status in {401, 403}:
+        yield Finding(
+            "error",
+            "acquire_key_refused",
+            f"Acquire refuses the API key ({status})",
+            "set ACQUIRE_API_KEY to a key of this account that may read and write cases",
+        )
+    elif status >= 500 or status == 429:
+        yield Finding(
+            "warning",
+            "acquire_unwell",
+            f"Acquire answers {status} just now, so the key could not be checked",
+            "check again later",
+        )
+    elif not 200 <= status <= 299:
+        yield Finding(
+            "error",
+            "acquire_unexpected_answer",
+            f"Acquire answers {status} where it should list cases",
+            "check ACQUIRE_ACCOUNT_ID or ACQUIRE_BASE_URL: this may be another service",
+        )
+    if date is not None:
+        yield from _judge_clock(date, asked_at, answered_at)
+
+
+def _judge_clock(date: datetime, asked_at: datetime, answered_at: datetime) -> Iterator[Finding]:
+    # The answer was made at some time in between; a Date has whole seconds, cut off.
+    behind_seconds = (date - answered_at).total_seconds()
+    ahead_seconds = (asked_at - date).total_seconds() - 1
+    off_seconds = max(behind_seconds, ahead_seconds)
+    if off_seconds > CLOCK_WARNING_SECONDS:
+        way = "behind" if behind_seconds > 0 else "ahead of"
+        yield Finding(
+            "error" if off_seconds > CLOCK_ERROR_SECONDS else "warning",
+            "clock_off",
+            f"this machine's clock is {off_seconds:.0f} s {way} Acquire's: signed webhooks may be refused",
+            "synchronise the clock (NTP)",
+        )

@@ -1,0 +1,146 @@
+"""Asking Redis and Acquire: every probe only reads, is bounded in time, and stands on its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TypeAlias
+
+import httpx
+from redis import exceptions
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from rq.suspension import WORKERS_SUSPENDED
+from rq.worker_registration import WORKERS_BY_QUEUE_KEY
+
+from service.check import findings
+from service.check.findings import Finding, RedisState
+from service.clock import Clock
+from service.queue import QUEUE_NAME
+from service.settings import Secret, Settings, SettingsError
+
+PROBE_SECONDS = 5
+SWEEPERS_KEY = "reopener:sweepers"
+"""Hash: worker name → unix ms of its sweeper's latest beat."""
+
+Connect: TypeAlias = Callable[[str], Redis]
+
+
+async def check(
+    settings: Settings | SettingsError, *, clock: Clock, connect: Connect | None = None
+) -> list[Finding]:
+    """Answer all findings, in the order settings, Redis, workers, Acquire; none means nothing to mend.
+
+    `settings` are those read for the role `tool`, which may lack anything, or the faults found in them.
+    `connect` makes a client of a Redis URL, by default of those that redis-py knows.
+    """
+    if isinstance(settings, SettingsError):
+        return findings.settings_faults(settings)
+    of_redis, of_acquire = await asyncio.gather(
+        _probe_redis(settings.redis_url, clock, connect or _connect), _probe_acquire(settings, clock)
+    )
+    return [*findings.judge_settings(settings), *of_redis, *of_acquire]
+
+
+def _connect(url: str) -> Redis:
+    return Redis.from_url(
+        url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=PROBE_SECONDS, socket_timeout=PROBE_SECONDS
+    )
+
+
+async def _probe_redis(url: Secret | None, clock: Clock, connect: Connect) -> list[Finding]:
+    if url is None:
+        return [findings.redis_missing()]
+    try:
+        async with asyncio.timeout(PROBE_SECONDS), _client(connect, url) as client:
+            state = await _redis_state(client)
+    except (exceptions.RedisError, OSError) as error:
+        finding = findings.redis_refused if _is_refusal(error) else findings.redis_out_of_reach
+        return [finding(_words_of(error))]
+    return [*findings.judge_redis(state), *findings.judge_workers(state, now_ms=clock.now_ms())]
+
+
+@asynccontextmanager
+async def _client(connect: Connect, url: Secret) -> AsyncIterator[Redis]:
+    client = connect(url.reveal())
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+async def _redis_state(client: Redis) -> RedisState:
+    async with client.pipeline(transaction=False) as pipeline:
+        pipeline.info()
+        pipeline.config_get("appendfsync")
+        pipeline.smembers(WORKERS_BY_QUEUE_KEY % QUEUE_NAME)
+        pipeline.exists(WORKERS_SUSPENDED)
+        pipeline.hvals(SWEEPERS_KEY)
+        info, config, worker_keys, is_suspended, beats = await pipeline.execute(raise_on_error=False)
+    for answer in (info, worker_keys, is_suspended, beats):
+        if isinstance(answer, exceptions.RedisError):
+            raise answer
+    return RedisState(
+        info=info,
+        appendfsync=None if isinstance(config, exceptions.RedisError) else _appendfsync(config),
+        # A worker that was killed stays in the set; its own key runs out.
+        workers=await client.exists(*worker_keys) if worker_keys else 0,
+        is_suspended=bool(is_suspended),
+        sweeper_beats_ms=[int(beat) for beat in beats],
+    )
+
+
+def _appendfsync(config: dict[bytes | str, bytes | str]) -> str | None:
+    for value in config.values():
+        return value.decode() if isinstance(value, bytes) else value
+    return None
+
+
+def _is_refusal(error: Exception) -> bool:
+    # While connecting, redis-py wraps the server's refusal in a ConnectionError.
+    refusals = exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.ResponseError
+    return isinstance(error, refusals) or isinstance(error.__cause__, refusals)
+
+
+async def _probe_acquire(settings: Settings, clock: Clock) -> list[Finding]:
+    origin, api_key = settings.acquire.origin, settings.acquire.api_key
+    if origin is None or api_key is None:
+        return [findings.acquire_missing()]
+    asked_at = clock.now()
+    try:
+        async with asyncio.timeout(PROBE_SECONDS), httpx.AsyncClient(timeout=PROBE_SECONDS) as client:
+            request = client.build_request(
+                "GET",
+                f"{origin}/api/v1/crm/objects/case",
+                params={"limit": 1},
+                headers={"Authorization": f"Bearer {api_key.reveal()}"},
+            )
+            # Status and Date are all we want; the case in the body stays unread.
+            answer = await client.send(request, stream=True)
+            await answer.aclose()
+    except (httpx.HTTPError, OSError) as error:
+        return [findings.acquire_out_of_reach(_words_of(error))]
+    return list(
+        findings.judge_acquire(
+            status=answer.status_code,
+            date=_date(answer),
+            asked_at=asked_at,
+            answered_at=clock.now(),
+        )
+    )
+
+
+def _date(answer: httpx.Response) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(answer.headers.get("Date", ""))
+    except ValueError:
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
+
+
+def _words_of(error: Exception) -> str:
+    return str(error) or f"nothing within {PROBE_SECONDS} s"
