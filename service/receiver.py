@@ -136,7 +136,7 @@ class Receiver:
     ) -> list[dict[str, Any]]:
         """Store what is to be stored, as a whole; the answer for each event, in order."""
         body_hash = hashlib.sha256(body).hexdigest()
-        decisions = [(event, decide(event, KINDS[source.kind].rules)) for event in events]
+        decisions = [(event, decide(event, KINDS[source.kind].rules(source))) for event in events]
         admissions = [
             _admission(source, event, decision, body_hash, f"{delivery_id}.{place}", self.clock.now_ms())
             for place, (event, decision) in enumerate(decisions)
@@ -221,11 +221,16 @@ def _admission(
     if not event_id:
         event_id, weak_seconds = body_hash, KINDS[source.kind].retry_window_seconds
     occurrence = f"{event_id}\0{now_ms}" if weak_seconds else event_id
-    contact_id, thread_id, held_for, detail, email = None, None, None, None, None
-    match decision:
-        case Hold(reason, words):
-            held_for, detail = reason, words
-        case Accept(contact_id, thread_id) if contact_id is None or thread_id is None:
+    contact_id: int | None = None
+    thread_id: int | None = None
+    held_for: str | None = None
+    detail: str | None = None
+    email: str | None = None
+    if isinstance(decision, Hold):
+        held_for, detail = decision.reason, decision.detail
+    else:
+        contact_id, thread_id = decision.contact_id, decision.thread_id
+        if contact_id is None or thread_id is None:
             if source.lookup == "email" and event.customer_email:
                 email = event.customer_email
             else:

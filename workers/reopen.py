@@ -107,6 +107,8 @@ class _Head:
             return (await self._snooze(blocked_until_ms, "account_blocked")).following
         self._note_interruption()
         try:
+            if self.reopen.thread_id is None:
+                return await self._find_thread()
             for _ in range(MOST_ROUNDS):
                 ended = await self._round()
                 if ended is not None:
@@ -117,6 +119,23 @@ class _Head:
         except ReadFailed as failure:
             return (await self._look_failed(failure)).following
         return (await self._retry_later("unsteady", "the case kept opening and closing")).following
+
+    async def _find_thread(self) -> Claimed | None:
+        """The event told neither contact nor thread: the customer's address does, if it is one contact's."""
+        acquire, email = self.tools.acquire, self.reopen.email or ""
+        contacts = await acquire.find_contacts(email)
+        if not contacts:
+            return (await self._hold("contact_unknown", "no contact in Acquire has this address")).following
+        if len(contacts) > 1:
+            words = "these contacts have this address: " + ", ".join(map(str, contacts))
+            return (await self._hold("contact_ambiguous", words)).following
+        cases = await acquire.read_contact_cases(contacts[0])
+        if not cases:
+            words = f"contact {contacts[0]} has no case yet"
+            return (await self._hold("thread_unknown", words)).following
+        newest = max(cases, key=lambda case: case.id)
+        await self.tools.ledger.place(self.lease, self.reopen, contacts[0], newest.thread_id)
+        return None
 
     async def _round(self) -> _Ended | None:
         """Look, settle, plan, send. None: something was learnt, look again."""

@@ -98,6 +98,9 @@ class Ledger(Protocol):
     async def reroot(self, lease: Lease, root: int) -> None:
         """Fenced. Acquire says that this thread is part of thread `root`: all that waits here goes there."""
 
+    async def place(self, lease: Lease, reopen: Reopen, contact_id: int, thread_id: int) -> None:
+        """Fenced. The customer was found in Acquire: link the ticket; its replies go to their thread."""
+
     async def fetch(self, reopen_id: str) -> Reopen | None: ...
 
     async def note_read_lag(self, lag_ms: int) -> None: ...
@@ -128,6 +131,9 @@ class Acquire(Protocol):
     async def read_case(self, case_id: int) -> Case | None: ...
 
     async def read_contact_cases(self, contact_id: int) -> tuple[Case, ...]: ...
+
+    async def find_contacts(self, email: str) -> tuple[int, ...]:
+        """The contacts that have this very address, each once, merged ones under their main id."""
 
     async def read_messages(self, thread_id: int, contact_id: int) -> Messages: ...
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from service.domain.reopens import RECORD_VERSION
+from service.ledger.scripts import packed
 
 if TYPE_CHECKING:
     from service.ledger.scripts import Scripts
@@ -82,7 +82,7 @@ class Admissions:
             self._quarantine_ms,
             self._bell_ms,
             KEPT_DELIVERIES,
-            json.dumps([self._told(admission) for admission in admissions]),
+            packed([self._told(admission) for admission in admissions]),
         )
         return [Admitted(row[0], row[1], row[2], row[3], row[4] == "1") for row in rows]
 

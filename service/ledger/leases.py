@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from service.domain.errors import Fenced, LedgerUnavailable
 from service.domain.ports import Claimed, Lease, Unclaimed
 from service.ledger import codec
-from service.ledger.scripts import AWAY
+from service.ledger.links import WAITS_FOR_LINK
+from service.ledger.scripts import AWAY, packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -54,6 +54,12 @@ class Leases:
 
     async def reroot(self, lease: Lease, root: int) -> None:
         if not await self._scripts.run("reroot", lease.box, lease.token, str(root)):
+            raise Fenced
+
+    async def place(self, lease: Lease, reopen: Reopen, contact_id: int, thread_id: int) -> None:
+        ids = (reopen.source, reopen.ticket_id or "", str(contact_id), str(thread_id))
+        row = await self._scripts.run("link", *ids, "", "[]", packed(WAITS_FOR_LINK), lease.box, lease.token)
+        if row[0] == "fenced":
             raise Fenced
 
     async def release(self, lease: Lease) -> None:
@@ -103,9 +109,9 @@ class Leases:
             self._quarantine_ms,
             self._lease_ms,
             codec.thread_text(thread),
-            json.dumps([[str(effect), codec.claim_text(claim)] for effect, claim in observed]),
-            json.dumps([str(effect) for effect in (*lease.noted, *(effect for effect, _ in observed))]),
-            json.dumps([_told(write) for write in writes]),
+            packed([[str(effect), codec.claim_text(claim)] for effect, claim in observed]),
+            packed([str(effect) for effect in (*lease.noted, *(effect for effect, _ in observed))]),
+            packed([_told(write) for write in writes]),
             "1" if thread.duplicates else "0",
         )
         if row[0] == "fenced":

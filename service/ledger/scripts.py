@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -43,12 +44,17 @@ class Scripts:
         common = _source("common")
         self._scripts = {name: connection.register_script(f"{common}\n{_source(name)}") for name in NAMES}
 
-    async def run(self, name: str, *args: str | int) -> Any:
+    async def run(self, name: str, *args: str | bytes | int) -> Any:
         """What the script returns, as text. Raises `LedgerUnavailable` where it is not known to have run."""
         try:
             return _text(await self._scripts[name](keys=[], args=list(args)))
         except AWAY as away:
             raise LedgerUnavailable(f"Redis did not confirm: {type(away).__name__}") from away
+
+
+def packed(value: object) -> bytes:
+    """JSON for a script. A lone half of a surrogate pair, which Lua's cjson refuses, becomes "?"."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _source(name: str) -> str:

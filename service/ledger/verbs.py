@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from service.domain.errors import Conflict, NotFound
 from service.domain.reopens import CANCELLABLE, RETRYABLE, RUN_AGAIN, Status
 from service.ledger.admission import Admission
+from service.ledger.links import RESOLVABLE, WAITS_FOR_LINK
+from service.ledger.scripts import packed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,18 +20,6 @@ if TYPE_CHECKING:
     from service.ledger.scripts import Scripts
     from service.queue import Bells
 
-UNRESOLVED = (
-    "contact_unknown",
-    "thread_unknown",
-    "contact_ambiguous",
-    "thread_not_found",
-    "event_id_blank",
-    "maybe_duplicate",
-    "drift",
-    "poison",
-    "outcome_unknown",
-)
-"""Reasons for which a held reopen goes on once a person has named contact and thread."""
 RETRY_BATCH = 1_000
 
 
@@ -124,13 +113,23 @@ class Verbs:
     async def _verb(
         self, verb: str, reopen_id: str, allowed: Sequence[Status], to: Status, fields: list[str]
     ) -> None:
-        statuses = json.dumps([status.value for status in allowed])
-        row = await self._scripts.run("verb", reopen_id, statuses, to.value, json.dumps(fields))
+        statuses = packed([status.value for status in allowed])
+        row = await self._scripts.run("verb", reopen_id, statuses, to.value, packed(fields))
         self._judge(verb, row, [status.value for status in allowed])
 
     async def _link(self, source: str, ticket: str, contact_id: int, thread_id: int, one: str) -> int:
-        reasons = json.dumps(UNRESOLVED)
-        row = await self._scripts.run("link", source, ticket, str(contact_id), str(thread_id), one, reasons)
+        row = await self._scripts.run(
+            "link",
+            source,
+            ticket,
+            str(contact_id),
+            str(thread_id),
+            one,
+            packed(RESOLVABLE),
+            packed(WAITS_FOR_LINK),
+            "",
+            "",
+        )
         self._judge("resolve", row, ["held"])
         for released in row[1:2]:
             await self.ring(released)

@@ -43,6 +43,14 @@ end
 
 local waiting = { queued = true, running = true, retrying = true, checking = true }
 
+local function set_of(json_list)
+  local set = {}
+  for _, value in ipairs(cjson.decode(json_list)) do
+    set[value] = true
+  end
+  return set
+end
+
 -- Membership in one index is the status: counts derive from it.
 local function set_status(id, to)
   local r = redis.call('HMGET', P .. 'r:' .. id, 'status', 'source', 'position', 'box')

@@ -1,29 +1,33 @@
--- Link a ticket to its contact and thread; all of its replies that waited for that go on, in order (rule 15).
+-- Contact and thread are known now: link the ticket; all that waited for that goes on, in order (rule 15).
 -- ARGV[1]  source
 -- ARGV[2]  ticket id, '' for none
 -- ARGV[3]  contact id
 -- ARGV[4]  thread id
 -- ARGV[5]  the id of the one held reopen to resolve, '' where a link is put
--- ARGV[6]  JSON list of the reasons for which replies are held until contact and thread are known
--- Returns {'done', released, ...}, {'conflict', status, reason} or {'missing'}.
+-- ARGV[6]  JSON list of the reasons that this one may be resolved from
+-- ARGV[7]  JSON list of the reasons for which replies wait until contact and thread are known
+-- ARGV[8]  the box that a worker looked up, and
+-- ARGV[9]  its token; both '' where a person says it
+-- Returns {'done', released, ...}, {'conflict', status, reason}, {'missing'} or {'fenced'}.
 
 local source, ticket, contact, thread, one = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local looked_up, token = ARGV[8], ARGV[9]
 local now = now_ms()
-local reasons = {}
-for _, reason in ipairs(cjson.decode(ARGV[6])) do
-  reasons[reason] = true
-end
+local resolvable, waits_for_link = set_of(ARGV[6]), set_of(ARGV[7])
 
-local box = 'k:' .. source .. ':' .. ticket
+local box = looked_up ~= '' and looked_up or 'k:' .. source .. ':' .. ticket
+if looked_up ~= '' then
+  local lease = redis.call('HGET', P .. 'leases', box)
+  if not lease or string.sub(lease, 1, #token + 1) ~= token .. ':' then
+    return { 'fenced' }
+  end
+end
 if one ~= '' then
   local r = redis.call('HMGET', P .. 'r:' .. one, 'status', 'reason', 'box')
   if not r[1] then
     return { 'missing' }
   end
-  if r[1] ~= 'held' then
-    return { 'conflict', r[1], r[2] or '' }
-  end
-  if not reasons[r[2]] then
+  if r[1] ~= 'held' or not resolvable[r[2]] then
     return { 'conflict', r[1], r[2] or '' }
   end
   box = r[3]
@@ -40,7 +44,7 @@ end
 for _, id in ipairs(ids) do
   local key = P .. 'r:' .. id
   local r = redis.call('HMGET', key, 'status', 'reason', 'position')
-  if waiting[r[1]] or reasons[r[2]] then
+  if id == one or waiting[r[1]] or waits_for_link[r[2]] then
     redis.call('ZREM', P .. 'inbox:' .. box, id)
     redis.call('HSET', key, 'contact_id', contact, 'thread_id', thread, 'box', home, 'reason', '',
       'detail', '', 'email', '', 'next_ms', '', 'claims', '0', 'updated_ms', text(now))

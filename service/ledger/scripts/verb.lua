@@ -10,11 +10,7 @@ local r = redis.call('HMGET', P .. 'r:' .. id, 'status', 'reason', 'box')
 if not r[1] then
   return { 'missing' }
 end
-local allowed = false
-for _, status in ipairs(cjson.decode(ARGV[2])) do
-  allowed = allowed or status == r[1]
-end
-if not allowed then
+if not set_of(ARGV[2])[r[1]] then
   return { 'conflict', r[1], r[2] or '' }
 end
 local now = now_ms()

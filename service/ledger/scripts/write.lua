@@ -24,7 +24,9 @@ local lease = redis.call('HGET', P .. 'leases', box)
 if epoch_id ~= ARGV[4] or not lease or string.sub(lease, 1, #token + 1) ~= token .. ':' then
   return { 'fenced' }
 end
-redis.call('HSET', thread_key, 'doc', ARGV[7])
+if string.sub(box, 1, 2) ~= 'k:' then
+  redis.call('HSET', thread_key, 'doc', ARGV[7])
+end
 for _, effect in ipairs(cjson.decode(ARGV[9])) do
   redis.call('HDEL', thread_key, 'o:' .. effect)
 end
