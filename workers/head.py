@@ -1,0 +1,220 @@
+"""One head in work: what is known of it so far, and the ways it can end, for now or for good.
+
+Every end is one fenced write to the ledger, which answers with the thread's next head where one is due.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from service.domain import backoff
+from service.domain.errors import AccountRefused, ReadFailed
+from service.domain.ports import Claimed, Write
+from service.domain.reopens import AttemptOutcome, Status, begin_attempt, end_attempt
+from service.domain.threads import Effect, with_intent
+from workers.look import LookLags, ThreadMissing
+
+if TYPE_CHECKING:
+    from service.domain.ports import Acquire, Gate, Ledger, Observation, Ticker
+    from service.domain.reopens import Policy
+
+ACCOUNT_RECHECK_MS = 30_000
+LONGEST_RETRY_AFTER_SECONDS = 3_600.0
+FIRST_LOOK_LATER_SECONDS = 1.0
+LONGEST_LOOK_LATER_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the use case works with."""
+
+    ledger: Ledger
+    acquire: Acquire
+    gate: Gate
+    ticker: Ticker
+    rng: backoff.Random
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The head has come to an end, for now or for good; `following` is the next head that is due."""
+
+    following: Claimed | None
+
+
+class Head:
+    """What is known of a thread's head while it is worked, and how that ends."""
+
+    def __init__(self, claimed: Claimed, tools: Tools) -> None:
+        self.tools = tools
+        self.lease = claimed.lease
+        self.reopen = claimed.reopen
+        self.thread = claimed.thread
+        self.read_lag_ms = claimed.read_lag_ms
+        self.started_ms = self.now_ms()
+        self.age_at_claim_ms = claimed.reopen.age_ms
+        self.more_writes: list[Write] = []
+        self.refused_case_id: int | None = None
+
+    async def succeed(
+        self,
+        effect: Effect,
+        case_id: int,
+        outcome: AttemptOutcome,
+        attempt: int | None,
+        http_status: int | None = None,
+        observed: tuple[Observation, ...] = (),
+    ) -> Ended:
+        self.end(outcome, http_status, number=attempt)
+        status = Status.REOPENED if effect.kind == "case" else Status.APPENDED
+        return await self.finish(status, new_case_id=case_id, observed=observed)
+
+    async def finish(
+        self,
+        status: Status,
+        *,
+        reason: str | None = None,
+        detail: str | None = None,
+        new_case_id: int | None = None,
+        next_ms: int | None = None,
+        observed: tuple[Observation, ...] = (),
+    ) -> Ended:
+        now_ms = self.now_ms()
+        self.reopen = replace(
+            self.reopen,
+            status=status,
+            reason=reason,
+            detail=detail,
+            new_case_id=new_case_id,
+            next_ms=next_ms,
+            updated_ms=now_ms,
+            claims=0,
+            epoch=self.lease.epoch,
+        )
+        writes = (Write(self.reopen), *self.take_more_writes())
+        return Ended(await self.tools.ledger.finish(self.lease, self.thread, *writes, observed=observed))
+
+    async def hold(self, reason: str, detail: str) -> Ended:
+        for intent in self.thread.unsettled:
+            if intent.reopen_id == self.reopen.id:
+                self.thread = with_intent(self.thread, replace(intent, watched=True))
+        return await self.finish(Status.HELD, reason=reason, detail=detail)
+
+    async def due(self, status: Status, at_ms: int, reason: str, detail: str | None = None) -> Ended:
+        now_ms = self.now_ms()
+        aged_ms = self.reopen.age_ms + (now_ms - self.started_ms)
+        self.reopen = replace(self.reopen, age_ms=aged_ms, ticking_since_ms=now_ms)
+        return await self.finish(status, reason=reason, detail=detail, next_ms=at_ms)
+
+    async def retry_later(self, reason: str, detail: str, floor_seconds: float = 0.0) -> Ended:
+        policy = self.tools.policy
+        self.count(sent=False)
+        wait_seconds = backoff.delay_seconds(
+            self.reopen.spent,
+            self.tools.rng,
+            base_seconds=policy.backoff_base_seconds,
+            cap_seconds=policy.backoff_cap_seconds,
+            floor_seconds=floor_seconds,
+        )
+        return await self.due(self.waiting_status(), self.now_ms() + int(wait_seconds * 1000), reason, detail)
+
+    async def snooze(self, until_ms: int, reason: str) -> Ended:
+        """Not this reopen's fault: no attempt is spent and its age stands still."""
+        self.reopen = replace(self.reopen, age_ms=self.age_at_claim_ms, ticking_since_ms=0)
+        return await self.finish(self.waiting_status(), reason=reason, next_ms=until_ms)
+
+    async def look_failed(self, failure: ReadFailed) -> Ended:
+        """Acquire could not be read: nothing is concluded, and nothing is sent."""
+        ledger, now_ms = self.tools.ledger, self.now_ms()
+        match failure:
+            case AccountRefused():
+                until_ms = now_ms + ACCOUNT_RECHECK_MS
+                await ledger.stop_account(failure.slug, until_ms, str(failure))
+                return await self.snooze(until_ms, failure.slug)
+            case ReadFailed(retry_after_seconds=float(seconds)):
+                until_ms = now_ms + int(min(seconds, LONGEST_RETRY_AFTER_SECONDS) * 1000)
+                await ledger.stop_account("throttled", until_ms, str(failure))
+                return await self.snooze(until_ms, "throttled")
+            case ThreadMissing():
+                return await self.hold(failure.slug, str(failure))
+            case LookLags():
+                await self._note_read_lag(failure)
+        if self.waiting_status() is Status.CHECKING:
+            return await self._look_later(failure)
+        self.begin()
+        self.end(AttemptOutcome.NOT_SENT, failure.http_status, str(failure))
+        return await self.retry_later(failure.slug, str(failure))
+
+    async def _look_later(self, failure: ReadFailed) -> Ended:
+        """Unknown stays unknown while Acquire cannot be read, at no cost and for as long as it takes."""
+        self.reopen = replace(self.reopen, waits=self.reopen.waits + 1)
+        wait_seconds = backoff.ceiling_seconds(
+            self.reopen.waits, base_seconds=FIRST_LOOK_LATER_SECONDS, cap_seconds=LONGEST_LOOK_LATER_SECONDS
+        )
+        at_ms = self.now_ms() + int(wait_seconds * 1000)
+        return await self.due(Status.CHECKING, at_ms, "outcome_unknown", str(failure))
+
+    async def _note_read_lag(self, lag: LookLags) -> None:
+        seen_ms = [
+            self.thread.cases[case_id].seen_ms for case_id in lag.missing if case_id in self.thread.cases
+        ]
+        if seen_ms:
+            await self.tools.ledger.note_read_lag(self.now_ms() - max(seen_ms))
+
+    # What is known of the head.
+
+    def now_ms(self) -> int:
+        return self.lease.now_ms(self.tools.ticker)
+
+    def contact_id(self) -> int:
+        return self.reopen.contact_id or self.thread.contact_id or 0
+
+    def waiting_status(self) -> Status:
+        own = any(intent.reopen_id == self.reopen.id for intent in self.thread.unsettled)
+        return Status.CHECKING if own else Status.RETRYING
+
+    def needs_messages(self) -> bool:
+        """Where an append is unsettled, or Redis may have forgotten one, messages tell."""
+        forgot = self.reopen.epoch != self.lease.epoch
+        return forgot or any(intent.kind == "append" for intent in self.thread.intents)
+
+    def take_more_writes(self) -> tuple[Write, ...]:
+        """Records of other reopens that are to be written along, once."""
+        writes, self.more_writes = tuple(self.more_writes), []
+        return writes
+
+    def tick(self) -> None:
+        since_ms = self.reopen.ticking_since_ms
+        if since_ms:
+            self.reopen = replace(self.reopen, age_ms=self.reopen.age_ms + max(0, self.started_ms - since_ms))
+
+    def note_interruption(self) -> None:
+        """An attempt that never ended: whoever made it died. That is not an attempt spent."""
+        if self.reopen.attempts and self.reopen.attempts[-1].ended_ms is None:
+            self.end(AttemptOutcome.INTERRUPTED, None, "the worker went away")
+
+    def begin(self) -> None:
+        self.reopen = begin_attempt(replace(self.reopen, waits=0), self.started_ms)
+
+    def end(
+        self,
+        outcome: AttemptOutcome,
+        http_status: int | None = None,
+        error: str | None = None,
+        *,
+        number: int | None = None,
+    ) -> None:
+        ended = end_attempt(
+            self.reopen, self.now_ms(), outcome, http_status=http_status, error=error, number=number
+        )
+        calls = self.tools.acquire.calls()
+        last = replace(ended.attempts[-1], calls=(*ended.attempts[-1].calls, *calls))
+        self.reopen = replace(ended, attempts=(*ended.attempts[:-1], last))
+
+    def count(self, *, sent: bool) -> None:
+        """Spend the attempt; `sent` ones reached Acquire."""
+        self.reopen = replace(
+            self.reopen, spent=self.reopen.spent + 1, sent=self.reopen.sent + (1 if sent else 0)
+        )

@@ -1,0 +1,135 @@
+"""Intend, send, classify: the one call that must not happen twice (rules 7, 8, 9 of docs/protocol.md)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from service.domain.errors import AccountRefused, ReadFailed
+from service.domain.outcomes import Done, Misplaced, NotSent, Refused, Throttled, Unauthorized, Unknown
+from service.domain.ports import Sending, Write
+from service.domain.reopens import AttemptOutcome, Status
+from service.domain.threads import Claim, Effect, Intent, with_claim, with_intent, without_intent
+
+if TYPE_CHECKING:
+    from service.domain.cases import Look, View
+    from service.domain.outcomes import Outcome
+    from workers.head import Ended, Head
+
+ENDS_BY_MARGIN_MS = 1_000
+
+
+async def send(head: Head, look: Look, case_id: int | None) -> Ended | None:
+    head.begin()
+    now_ms = head.now_ms()
+    intent = _intent(head, look, case_id, now_ms)
+    sending = Sending(
+        reopen=head.reopen,
+        thread_id=head.thread.id,
+        contact_id=head.contact_id(),
+        session_id=head.thread.session_id,
+        case_id=case_id,
+        token=intent.token,
+    )
+    head.thread = with_intent(head.thread, intent)
+    head.lease = await head.tools.ledger.save(
+        head.lease, head.thread, Write(head.reopen), *head.take_more_writes()
+    )
+    lease, tools = head.lease, head.tools
+    outcome = await tools.acquire.send(
+        sending, may_send=lambda: lease.outlives(tools.policy.timeout_ms, tools.ticker)
+    )
+    return await _record(head, intent, look, outcome)
+
+
+def _intent(head: Head, look: Look, case_id: int | None, now_ms: int) -> Intent:
+    """The baseline is what this look showed; the call can only begin while the lease outlives it."""
+    seen: frozenset[int]
+    view: View | Literal["messages", "last_message"] | None
+    if case_id is None:
+        seen, view = frozenset(look.cases) | frozenset(head.thread.cases), look.view
+    elif look.messages is None:
+        seen, view = frozenset(), None
+    else:
+        seen = frozenset(message.id for message in look.messages.by_case.get(case_id, ()))
+        view = "messages" if look.messages.complete else "last_message"
+    return Intent(
+        reopen_id=head.reopen.id,
+        attempt=head.reopen.attempts[-1].number,
+        kind="create" if case_id is None else "append",
+        case_id=case_id,
+        seen=seen,
+        view=view,
+        token=head.reopen.token,
+        words=head.reopen.text,
+        at_ms=now_ms,
+        ends_by_ms=now_ms + head.lease.length_ms + ENDS_BY_MARGIN_MS,
+    )
+
+
+async def _record(head: Head, intent: Intent, look: Look, outcome: Outcome) -> Ended | None:
+    """Classify by where it broke (rule 9). None: look before anything is concluded."""
+    match outcome:
+        case Done(case_id, thread_id) if _misplaced(head, intent, look, case_id, thread_id):
+            return await _record(head, intent, look, Misplaced(case_id, thread_id, outcome.http_status))
+        case Done(case_id, _, message_id, http_status):
+            head.thread = without_intent(head.thread, intent)
+            effect = Effect("case", case_id) if message_id is None else Effect("message", message_id)
+            claim = Claim(head.reopen.id, intent.attempt, case_id)
+            head.thread = with_claim(head.thread, effect, claim, head.now_ms())
+            done = AttemptOutcome.REOPENED if message_id is None else AttemptOutcome.APPENDED
+            return await head.succeed(
+                effect, case_id, done, intent.attempt, http_status, observed=((effect, claim),)
+            )
+        case Misplaced(case_id, thread_id, http_status):
+            head.thread = without_intent(head.thread, intent)
+            head.end(AttemptOutcome.UNKNOWN, http_status, "Acquire acted on something else")
+            head.count(sent=True)
+            return await head.hold("acted_elsewhere", f"case {case_id} of thread {thread_id}")
+        case Refused(http_status, words):
+            head.thread = without_intent(head.thread, intent)
+            head.end(AttemptOutcome.REFUSED, http_status, words)
+            head.count(sent=True)
+            if intent.case_id is None:
+                return await head.finish(Status.DEAD, reason="refused", detail=words)
+            head.refused_case_id = intent.case_id
+            return None
+        case Unauthorized(http_status, words):
+            return await _unsent(head, intent, AccountRefused(words, http_status=http_status))
+        case Throttled(http_status, retry_after_seconds):
+            return await _unsent(
+                head,
+                intent,
+                ReadFailed(
+                    "Acquire asks to wait",
+                    http_status=http_status,
+                    retry_after_seconds=retry_after_seconds or 1.0,
+                ),
+            )
+        case NotSent(error):
+            head.thread = without_intent(head.thread, intent)
+            head.end(AttemptOutcome.NOT_SENT, None, error)
+            return await head.retry_later("not_sent", error)
+        case Unknown(error, http_status):
+            now_ms = head.now_ms()
+            known_end = replace(intent, ends_by_ms=min(intent.ends_by_ms, now_ms))
+            head.thread = with_intent(head.thread, known_end)
+            head.end(AttemptOutcome.UNKNOWN, http_status, error)
+            head.count(sent=True)
+            head.reopen = replace(head.reopen, status=Status.CHECKING, reason="outcome_unknown")
+            head.lease = await head.tools.ledger.save(head.lease, head.thread, Write(head.reopen))
+            return None
+
+
+def _misplaced(head: Head, intent: Intent, look: Look, case_id: int, thread_id: int) -> bool:
+    """A 2xx counts only for the thread asked for, with a case that is new (or the one appended to)."""
+    if intent.case_id is not None:
+        return case_id != intent.case_id
+    return thread_id != head.thread.id or case_id in look.cases or case_id in head.thread.cases
+
+
+async def _unsent(head: Head, intent: Intent, failure: ReadFailed) -> Ended:
+    """Acquire did not act and it is not this reopen's fault: as if the attempt had not begun."""
+    head.thread = without_intent(head.thread, intent)
+    head.reopen = replace(head.reopen, attempts=head.reopen.attempts[:-1])
+    return await head.look_failed(failure)
