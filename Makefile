@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint format types setup setup-dev lock clean
+.PHONY: help run test simulate chaos lint format types setup setup-dev lock clean
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -22,6 +22,12 @@ run: setup ## set everything up, run the service and show one reopened case (Ctr
 
 test: setup-dev ## set everything up and run every test
 	@$(PY) -m pytest $(ARGS)
+
+simulate: setup-dev ## play the protocol with a cut at every step, for 60 s (SEED=n tells one history)
+	@$(PY) -m tests.simulation $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+chaos: setup-dev ## real processes, everything killed in turn: 5,000 events (SEED=n, ARGS="--events 500")
+	@$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 lint: setup-dev ## look for faults and for formatting that differs
 	@$(PY) -m ruff check .
