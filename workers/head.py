@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from service.domain import backoff
 from service.domain.errors import AccountRefused, ReadFailed
+from service.domain.plan import may_have_been_done
 from service.domain.ports import Claimed, Write
 from service.domain.reopens import AttemptOutcome, Status, begin_attempt, end_attempt
 from service.domain.threads import Effect, with_intent
@@ -49,6 +50,7 @@ class Head:
 
     def __init__(self, claimed: Claimed, tools: Tools) -> None:
         self.tools = tools
+        self.claimed = claimed
         self.lease = claimed.lease
         self.reopen = claimed.reopen
         self.thread = claimed.thread
@@ -91,7 +93,6 @@ class Head:
             next_ms=next_ms,
             updated_ms=now_ms,
             claims=0,
-            epoch=self.lease.epoch,
         )
         writes = (Write(self.reopen), *self.take_more_writes())
         return Ended(await self.tools.ledger.finish(self.lease, self.thread, *writes, observed=observed))
@@ -175,10 +176,14 @@ class Head:
         own = any(intent.reopen_id == self.reopen.id for intent in self.thread.unsettled)
         return Status.CHECKING if own else Status.RETRYING
 
+    def forgot_ms(self) -> int:
+        """When Redis forgot what may have been done for this head, 0 where it did not (rule 13)."""
+        forgot_ms = self.claimed.forgot_ms
+        return forgot_ms if may_have_been_done(self.reopen, forgot_ms, self.lease.epoch) else 0
+
     def needs_messages(self) -> bool:
         """Where an append is unsettled, or Redis may have forgotten one, messages tell."""
-        forgot = self.reopen.epoch != self.lease.epoch
-        return forgot or any(intent.kind == "append" for intent in self.thread.intents)
+        return self.forgot_ms() > 0 or any(intent.kind == "append" for intent in self.thread.intents)
 
     def take_more_writes(self) -> tuple[Write, ...]:
         """Records of other reopens that are to be written along, once."""

@@ -99,7 +99,10 @@ async def _round(head: Head) -> Ended | None:
 
 async def _advance(head: Head, look: Look) -> Ended | None:
     """Plan the next step for a thread in which nothing is unsettled, and take it."""
-    step = next_step(head.reopen, head.thread, look, head.now_ms(), head.tools.policy, epoch=head.lease.epoch)
+    step = next_step(
+        head.reopen, head.thread, look, head.now_ms(), head.tools.policy, forgot_ms=head.forgot_ms()
+    )
+    head.reopen = replace(head.reopen, epoch=head.lease.epoch)
     match step:
         case AdoptForgotten(effect, case_id):
             head.begin()

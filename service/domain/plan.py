@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from service.domain.cases import Case, Look
+from service.domain.cases import Case, Look, Message
 from service.domain.reopens import Policy, Reopen
 from service.domain.text import carries
 from service.domain.threads import Effect, Thread
@@ -14,6 +15,8 @@ FIRST_WAIT_MS = 5_000
 LONGEST_WAIT_MS = 60_000
 CLOCK_MARGIN_MS = 300_000
 """How far Acquire's dates may be off ours when what Redis forgot is looked for."""
+RESENT_MS = 600_000
+"""How long after Redis forgot an event it may be admitted anew: helpdesks resend what was not answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,15 @@ class AdoptForgotten:
 Step: TypeAlias = Create | Append | Wait | Skip | Dead | AdoptForgotten
 
 
-def next_step(reopen: Reopen, thread: Thread, look: Look, now_ms: int, policy: Policy, *, epoch: str) -> Step:
-    """The next step, from what is known alone. Never called while an intent of the thread is unsettled."""
-    if reopen.epoch != epoch:
-        forgotten = _forgotten(reopen, thread, look)
+def next_step(
+    reopen: Reopen, thread: Thread, look: Look, now_ms: int, policy: Policy, *, forgot_ms: int = 0
+) -> Step:
+    """The next step, from what is known alone. Never called while an intent of the thread is unsettled.
+
+    `forgot_ms` is set where Redis may have forgotten what was done for this reopen up to that time.
+    """
+    if forgot_ms:
+        forgotten = _forgotten(reopen, thread, look, forgot_ms, policy)
         if forgotten is not None:
             return forgotten
     case = target(thread, look)
@@ -92,23 +100,39 @@ def target(thread: Thread, look: Look) -> Case | None:
     return open_cases[-1] if open_cases else None
 
 
-def _forgotten(reopen: Reopen, thread: Thread, look: Look) -> AdoptForgotten | None:
-    """An unclaimed case or message with the customer's words, made since the admission (rule 13)."""
+def may_have_been_done(reopen: Reopen, forgot_ms: int, epoch: str) -> bool:
+    """Whether something may have been done for it that Redis forgot: not looked for since Redis started anew,
+    and admitted before that, or so soon after that its first admission may be forgotten as well.
+    """
+    return bool(forgot_ms) and reopen.epoch != epoch and reopen.created_ms <= forgot_ms + RESENT_MS
+
+
+def _forgotten(
+    reopen: Reopen, thread: Thread, look: Look, forgot_ms: int, policy: Policy
+) -> AdoptForgotten | None:
+    """An unclaimed case or message with the customer's words, made when it may have been ours (rule 13)."""
     if not reopen.text:
         return None
-    since_ms = reopen.created_ms - CLOCK_MARGIN_MS
+    since_ms = min(reopen.created_ms, forgot_ms) - CLOCK_MARGIN_MS
+    until_ms = forgot_ms + policy.timeout_ms + policy.settle_ms + CLOCK_MARGIN_MS
+    shown: list[tuple[Effect, int, str | None, int | None]] = []
     for case in sorted(look.cases.values(), key=lambda case: case.id):
-        effect = Effect("case", case.id)
-        if case.id == look.root_id or thread.owner(effect) or case.id in thread.cases or not case.text:
-            continue
-        if (case.created_ms is None or case.created_ms >= since_ms) and carries(case.text, reopen.text):
-            return AdoptForgotten(effect, case.id)
-    shown = look.messages.by_case.items() if look.messages else ()
-    for case_id, messages in shown:
-        for message in messages:
-            effect = Effect("message", message.id)
-            if thread.owner(effect) or not message.text or message.created_ms is None:
-                continue
-            if message.created_ms >= since_ms and carries(message.text, reopen.text):
-                return AdoptForgotten(effect, case_id)
+        if case.id != look.root_id:
+            shown.append((Effect("case", case.id), case.id, case.text, case.created_ms))
+        messages = look.messages.by_case.get(case.id, ()) if look.messages else ()
+        shown += [
+            (Effect("message", message.id), case.id, message.text, message.created_ms)
+            for message in sorted(messages, key=lambda message: message.id)
+            if not _opened(case, message, messages)
+        ]
+    for effect, case_id, text, created_ms in shown:
+        made_then = created_ms is not None and since_ms <= created_ms <= until_ms
+        if made_then and text and thread.owner(effect) is None and carries(text, reopen.text):
+            return AdoptForgotten(effect, case_id)
     return None
+
+
+def _opened(case: Case, message: Message, messages: Sequence[Message]) -> bool:
+    """Whether a message is the case's own first words rather than something that was appended."""
+    first = message.id == min(other.id for other in messages)
+    return first and bool(case.text and message.text) and carries(message.text or "", case.text or "")

@@ -45,12 +45,15 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The head of a thread is ours to work. `read_lag_ms` is the worst read lag measured of this account."""
+    """The head of a thread is ours to work. `read_lag_ms` is the worst read lag measured of this account;
+    `forgot_ms` is when Redis last started anew and may have forgotten what it confirmed, 0 for never.
+    """
 
     lease: Lease
     reopen: Reopen
     thread: Thread
     read_lag_ms: int = 0
+    forgot_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

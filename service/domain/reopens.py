@@ -87,7 +87,7 @@ class Reopen:
     was admitted or retried by hand, `sent` those of them that reached Acquire; `age_ms` runs only while it
     is the head of its thread and sending is allowed, `ticking_since_ms` says since when (0: it does not
     run). `waits` counts how often it waited for a case in a row, `claims` the claims in a row that never
-    ended. `epoch` is Redis' run id when it was admitted or last looked at. `again_of` is the reopen that a
+    ended. `epoch` is Redis' run id when Acquire was last looked at for it. `again_of` is the reopen that a
     person wanted done once more, `again_reason` why.
     """
 

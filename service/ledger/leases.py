@@ -122,12 +122,12 @@ class Leases:
         if row[0] == "unclaimed":
             until_ms = int(row[2])
             return Unclaimed(row[1], until_ms or None)
-        _, box, epoch, now, read_lag_ms, record, thread_fields = row
+        _, box, epoch, now, read_lag_ms, forgot_ms, record, thread_fields = row
         reopen = codec.reopen_from(_pairs(record))
         thread_id = int(box) if box.isdigit() else 0
         thread, noted = codec.thread_from(thread_id, _pairs(thread_fields), int(now))
         lease = Lease(box, token, epoch, self._lease_ms, asked_at, int(now), noted)
-        return Claimed(lease, reopen, thread, int(read_lag_ms))
+        return Claimed(lease, reopen, thread, int(read_lag_ms), int(forgot_ms))
 
 
 def _told(write: Write) -> dict[str, object]:

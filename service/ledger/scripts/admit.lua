@@ -10,7 +10,7 @@
 
 local quarantine_ms, bell_ms, kept = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local now = now_ms()
-local epoch_id = epoch(quarantine_ms)
+epoch(quarantine_ms)
 
 local function note(a, verdict, id, reason)
   redis.call('XADD', P .. 'deliveries', 'MAXLEN', '~', kept, '*', 'id', a.delivery_id, 'source', a.source,
@@ -73,7 +73,7 @@ local function create(a)
     'id', a.id, 'source', a.source, 'event_id', a.event_id, 'position', text(position), 'status', a.status,
     'created_ms', text(now), 'updated_ms', text(now), 'ticket_id', a.ticket_id, 'contact_id', a.contact_id,
     'thread_id', a.thread_id, 'text', a.text, 'reason', a.reason, 'detail', a.detail, 'deliveries', '1',
-    'epoch', epoch_id, 'again_of', a.again_of, 'again_reason', a.again_reason, 'email', a.email, 'version', a.version, 'box', box,
+    'again_of', a.again_of, 'again_reason', a.again_reason, 'email', a.email, 'version', a.version, 'box', box,
     'body_hash', a.body_hash, 'last_delivery', a.delivery_id)
   redis.call('SADD', P .. 'sources', a.source)
   redis.call('ZADD', P .. 'is:' .. a.source .. ':' .. a.status, position, a.id)

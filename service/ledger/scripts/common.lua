@@ -20,7 +20,8 @@ local function epoch(quarantine_ms)
   if known ~= id then
     redis.call('SET', P .. 'epoch', id)
     if known and redis.call('HGET', P .. 'account', 'durable') ~= '1' then
-      redis.call('HSET', P .. 'account', 'quarantine_until', text(now_ms() + quarantine_ms))
+      local now = now_ms()
+      redis.call('HSET', P .. 'account', 'quarantine_until', text(now + quarantine_ms), 'forgot_ms', text(now))
     end
   end
   return id
@@ -109,6 +110,7 @@ local function take_head(box, token, epoch_id, now, lease_ms)
   redis.call('HSET', P .. 'r:' .. head, 'next_ms', '')
   return {
     'claimed', box, epoch_id, text(now), redis.call('HGET', P .. 'account', 'read_lag_ms') or '0',
+    redis.call('HGET', P .. 'account', 'forgot_ms') or '0',
     redis.call('HGETALL', P .. 'r:' .. head), redis.call('HGETALL', P .. 't:' .. box),
   }
 end
