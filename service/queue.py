@@ -21,7 +21,7 @@ QUEUE_NAME = "reopener"
 JOB_FUNCTION = "workers.jobs.ring"
 """The dotted path is wire format: jobs written by one version are run by another."""
 JOB_TIMEOUT_SECONDS = 900
-BELL_SECONDS = 30
+BELL_SECONDS = 10
 """How long a bell is taken for outstanding before the sweeper rings again."""
 FAILED_JOB_SECONDS = 86_400
 

@@ -20,12 +20,11 @@ from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 from service.check import findings
 from service.check.findings import Finding, RedisState
 from service.clock import Clock
+from service.ledger.sweeps import SWEEPERS_KEY
 from service.queue import QUEUE_NAME
 from service.settings import Secret, Settings, SettingsError
 
 PROBE_SECONDS = 5
-SWEEPERS_KEY = "reopener:sweepers"
-"""Hash: worker name → unix ms of its sweeper's latest beat."""
 
 Connect: TypeAlias = Callable[[str], Redis]
 

@@ -2,6 +2,7 @@
 
     admission   what an accepted event leaves before its answer goes out
     leases      a worker's side: claim, save, finish
+    sweeps      what nobody woke in time
     verbs       what people ask for
     reads       what people and programs see
     account     pause, resume, and notes of deliveries
@@ -33,6 +34,7 @@ from service.ledger.admission import Admissions
 from service.ledger.leases import Leases
 from service.ledger.reads import Reads
 from service.ledger.scripts import Scripts
+from service.ledger.sweeps import Sweeps
 from service.ledger.verbs import Verbs
 from service.queue import BELL_SECONDS
 
@@ -51,6 +53,7 @@ class Ledger:
     scripts: Scripts
     admissions: Admissions
     leases: Leases
+    sweeps: Sweeps
     verbs: Verbs
     reads: Reads
     account: Account
@@ -69,6 +72,7 @@ def open_ledger(connection: Redis, bells: Bells, ticker: Ticker, *, policy: Poli
         scripts=scripts,
         admissions=admissions,
         leases=Leases(scripts, connection, ticker, lease_ms=policy.lease_ms, quarantine_ms=quarantine_ms),
+        sweeps=Sweeps(scripts, connection),
         verbs=Verbs(scripts, bells, reads, admissions, bell_ms=bell_ms),
         reads=reads,
         account=Account(connection),

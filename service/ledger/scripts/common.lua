@@ -100,7 +100,8 @@ local function take_head(box, token, epoch_id, now, lease_ms)
     end
     return { 'unclaimed', why or 'idle', text(math.max(next_ms, until_ms or 0)) }
   end
-  redis.call('HSET', P .. 'leases', box, token .. ':1')
+  local held = tonumber(string.match(redis.call('HGET', P .. 'leases', box) or '', ':(%d+)$') or '0')
+  redis.call('HSET', P .. 'leases', box, token .. ':' .. text(held + 1))
   redis.call('ZADD', P .. 'due', text(now + 2 * lease_ms), box)
   redis.call('HINCRBY', P .. 'r:' .. head, 'claims', 1)
   local status = redis.call('HGET', P .. 'r:' .. head, 'status')
@@ -115,12 +116,21 @@ local function take_head(box, token, epoch_id, now, lease_ms)
   }
 end
 
--- Ring a box's bell: one RQ job outstanding for a box, with an id of its own and an expiry (rule 12).
+-- Ring a box's bell: one RQ job outstanding for a box, with an id of its own and an expiry (rule 12). One that
+-- expired is waited for where its job is still queued behind others: a backlog must not be rung again and again.
 -- The job's hash and queue are RQ's own layout; a contract test holds them to what RQ writes.
 local function ring(box, bell, bell_ms, job_key, queue_key, queue_name_key, job_fields, now)
-  local outstanding = redis.call('HGET', P .. 'bells', box)
-  if outstanding and tonumber(string.match(outstanding, ':(%d+)$')) > now then
+  local outstanding, expiry = string.match(redis.call('HGET', P .. 'bells', box) or '', '^(.*):(%d+)$')
+  if outstanding and tonumber(expiry) > now then
     return 0
+  end
+  if outstanding and redis.call('LLEN', queue_key) > 0 then
+    local job = string.sub(job_key, 1, #job_key - #bell) .. outstanding
+    if redis.call('HGET', job, 'status') == 'queued' then
+      redis.call('HSET', P .. 'bells', box, outstanding .. ':' .. text(now + bell_ms))
+      redis.call('ZADD', P .. 'due', text(now + bell_ms), box)
+      return 0
+    end
   end
   redis.call('HSET', P .. 'bells', box, bell .. ':' .. text(now + bell_ms))
   redis.call('ZADD', P .. 'due', text(now + bell_ms), box)

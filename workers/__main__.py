@@ -1,0 +1,67 @@
+"""`python -m workers`: one worker process."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+from service import logs
+from service.clock import SystemClock
+from service.connections import sync_client
+from service.settings import SettingsError, load
+from workers.engine import Engine
+from workers.pool import DRAIN_SECONDS, ConcurrentWorker
+from workers.runtime import Runtime
+
+
+def main() -> int:
+    arguments = _arguments()
+    logs.configure(sys.stderr)
+    try:
+        settings = load(os.environ, role="work", cwd=Path.cwd())
+    except SettingsError as error:
+        for fault in error.faults:
+            print(f"reopener: {fault}", file=sys.stderr)
+        return 2
+    concurrency = arguments.concurrency or settings.concurrency
+    clock, name = SystemClock(), f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+    engine = Engine(lambda: Runtime.open(settings, clock, concurrency=concurrency), name=name)
+    engine.start()
+    redis_url = settings.redis_url.reveal() if settings.redis_url else ""
+    ConcurrentWorker(
+        sync_client(redis_url),
+        engine,
+        clock,
+        name=name,
+        concurrency=concurrency,
+        patience_seconds=settings.acquire.timeout_seconds + DRAIN_SECONDS,
+    ).run()
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m workers", description="Work reopens until SIGTERM asks to stop."
+    )
+    parser.add_argument(
+        "--concurrency",
+        type=_positive,
+        metavar="N",
+        help="calls to Acquire in flight (default: REOPENER_CONCURRENCY)",
+    )
+    return parser.parse_args()
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

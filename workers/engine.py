@@ -1,0 +1,106 @@
+"""One asyncio loop on a thread of its own, in which many bells are answered at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from service.domain.errors import LedgerUnavailable
+from service.logs import get_logger
+from workers.ringing import Ringing
+from workers.sweeper import Sweeper
+
+if TYPE_CHECKING:
+    from workers.runtime import Runtime
+
+START_LIMIT_SECONDS = 30.0
+HAND_BACK_SECONDS = 0.8
+
+log = get_logger(__name__)
+
+
+class Engine:
+    """Answers bells, keeps leases and sweeps. Made and stopped by the main thread."""
+
+    def __init__(self, open_runtime: Callable[[], Runtime], *, name: str) -> None:
+        self._open_runtime = open_runtime
+        self._name = name
+        self._ready: Future[None] = Future()
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._loop: asyncio.AbstractEventLoop
+        self._runtime: Runtime
+        self._ringing: Ringing
+        self._answers: set[asyncio.Task[int]] = set()
+        self._stopped: asyncio.Event
+
+    def start(self) -> None:
+        """Start, and wait until it is ready. Raises what kept it from starting."""
+        self._thread.start()
+        self._ready.result(START_LIMIT_SECONDS)
+
+    def submit(self, name: str, bell: str, *, limit_seconds: float) -> Future[int]:
+        """Answer a bell; the future ends when nothing of its thread is due, with how many were worked."""
+        return asyncio.run_coroutine_threadsafe(self._answer(name, bell, limit_seconds), self._loop)
+
+    def drain(self, patience_seconds: float) -> None:
+        """Let what is in flight finish for so long, hand back the rest, and end. May be called again."""
+        if self._thread.is_alive():
+            asyncio.run_coroutine_threadsafe(self._drain(patience_seconds), self._loop).result()
+            self._thread.join()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._live())
+
+    async def _live(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopped = asyncio.Event()
+        try:
+            self._runtime = self._open_runtime()
+        except Exception as error:  # noqa: BLE001 - told to the main thread, whatever it is
+            self._ready.set_exception(error)
+            return
+        runtime = self._runtime
+        self._ringing = Ringing(runtime)
+        lease_ms = runtime.tools().policy.lease_ms
+        sweeper = Sweeper(runtime.ledger, runtime.clock, name=self._name, lease_ms=lease_ms)
+        async with asyncio.TaskGroup() as tasks:
+            beside = [tasks.create_task(sweeper.run()), tasks.create_task(self._ringing.keep_leases())]
+            self._ready.set_result(None)
+            await self._stopped.wait()
+            for task in beside:
+                task.cancel()
+        try:
+            await runtime.ledger.sweeps.leave(self._name)
+        except LedgerUnavailable:
+            log.warning("sweeper.not_signed_off")
+        await runtime.aclose()
+
+    async def _answer(self, name: str, bell: str, limit_seconds: float) -> int:
+        task = asyncio.create_task(self._ringing.answer(name, bell))
+        self._answers.add(task)
+        try:
+            async with asyncio.timeout(limit_seconds):
+                return await task
+        except asyncio.CancelledError:
+            if task.cancelled():
+                return 0
+            raise
+        finally:
+            self._answers.discard(task)
+
+    async def _drain(self, patience_seconds: float) -> None:
+        if self._answers:
+            await asyncio.wait(self._answers, timeout=patience_seconds)
+        left = list(self._answers)
+        for task in left:
+            task.cancel()
+        if left:
+            log.info("worker.hands_back", count=len(left))
+            await asyncio.wait(left, timeout=HAND_BACK_SECONDS)
+        self._stopped.set()

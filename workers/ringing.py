@@ -1,0 +1,132 @@
+"""Answering bells: claim the thread that rang, work it, and keep its lease meanwhile (rules 2, 11)."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from service.domain.errors import Fenced, LedgerUnavailable
+from service.domain.ports import Claimed
+from service.logs import get_logger
+from workers.reopen import work
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from service.domain.ports import Lease
+    from workers.runtime import Runtime
+
+ALONE_CLAIMS = 3
+"""A claim that ended its worker so often runs with nothing beside it, so that only it can be to blame."""
+RENEWALS_A_LEASE = 4
+
+log = get_logger(__name__)
+
+
+class Ringing:
+    """The bells that one process answers, and the leases it holds for them."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._held: dict[str, Lease] = {}
+        self._alone = _Alone()
+
+    async def answer(self, name: str, bell: str | None) -> int:
+        """Work the thread until nothing of it is due; returns how many reopens were worked.
+
+        A lost lease and an absent Redis are no errors of the bell's: somebody claims the thread again. Where
+        it is cancelled, what it holds is handed back.
+        """
+        tools = self._runtime.tools()
+        async with self._alone.beside_others():
+            try:
+                claimed = await tools.ledger.claim(name, bell=bell, token=uuid4().hex)
+            except LedgerUnavailable as away:
+                log.warning("bell.redis_away", name=name, error=str(away))
+                return 0
+            if not isinstance(claimed, Claimed):
+                return 0
+            if claimed.reopen.claims < ALONE_CLAIMS:
+                return await self._work(claimed, nullcontext())
+        log.warning("reopen.runs_alone", reopen_id=claimed.reopen.id, claims=claimed.reopen.claims)
+        return await self._work(claimed, self._alone.nothing_beside())
+
+    async def keep_leases(self) -> None:
+        """Renew what is held, for as long as this runs."""
+        leases = self._runtime.ledger.leases
+        length_seconds = self._runtime.tools().policy.lease_ms / 1000
+        while True:
+            await asyncio.sleep(length_seconds / RENEWALS_A_LEASE)
+            try:
+                lost = await leases.renew(list(self._held.values()))
+            except LedgerUnavailable as away:
+                log.warning("lease.not_renewed", error=str(away), count=len(self._held))
+                continue
+            for box in lost & set(self._held):
+                log.warning("lease.lost", box=box)
+
+    async def _work(self, claimed: Claimed, room: AbstractAsyncContextManager[None]) -> int:
+        lease = claimed.lease
+        self._held[lease.box] = lease
+        try:
+            async with room:
+                return await work(claimed, self._runtime.tools())
+        except Fenced:
+            log.warning("lease.fenced", box=lease.box, reopen_id=claimed.reopen.id)
+        except LedgerUnavailable as away:
+            log.warning("reopen.redis_away", box=lease.box, reopen_id=claimed.reopen.id, error=str(away))
+        except BaseException as error:
+            await self._hand_back(lease, error)
+            raise
+        finally:
+            self._held.pop(lease.box, None)
+        return 0
+
+    async def _hand_back(self, lease: Lease, error: BaseException) -> None:
+        """Our own shutdown, or a fault of ours: the thread is free for others at once.
+
+        A fault keeps its claim counted, so that a reopen that always fails comes to its end as poison.
+        """
+        if not isinstance(error, asyncio.CancelledError):
+            log.error("reopen.fault", box=lease.box, error=type(error).__name__)
+            return
+        try:
+            await asyncio.shield(self._runtime.ledger.leases.release(lease))
+        except LedgerUnavailable:
+            log.warning("lease.not_handed_back", box=lease.box)
+
+
+class _Alone:
+    """Many beside each other, or one with nothing beside it."""
+
+    def __init__(self) -> None:
+        self._beside = 0
+        self._changed = asyncio.Condition()
+        self._somebody_is_alone = False
+
+    @asynccontextmanager
+    async def beside_others(self) -> AsyncIterator[None]:
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._somebody_is_alone)
+            self._beside += 1
+        try:
+            yield
+        finally:
+            async with self._changed:
+                self._beside -= 1
+                self._changed.notify_all()
+
+    @asynccontextmanager
+    async def nothing_beside(self) -> AsyncIterator[None]:
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._somebody_is_alone)
+            self._somebody_is_alone = True
+            await self._changed.wait_for(lambda: self._beside == 0)
+        try:
+            yield
+        finally:
+            async with self._changed:
+                self._somebody_is_alone = False
+                self._changed.notify_all()

@@ -1,0 +1,65 @@
+"""What a worker works with, put together from the settings: the composition root of the workers."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from redis import Redis as SyncRedis
+
+from service.connections import async_client
+from service.ledger import Ledger, open_ledger
+from service.policy import policy
+from service.queue import Bells
+from workers.acquire import AcquireClient
+from workers.head import Tools
+from workers.throttle import RateLimit, Throttled
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from service.clock import Clock
+    from service.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """One per process and event loop: connections are kept and used again."""
+
+    settings: Settings
+    clock: Clock
+    connection: Redis
+    ledger: Ledger
+    acquire: AcquireClient
+    limit: RateLimit
+
+    @classmethod
+    def open(cls, settings: Settings, clock: Clock, *, concurrency: int) -> Runtime:
+        """Nothing is connected yet. Raises ValueError where REDIS_URL or the Acquire account is missing."""
+        if settings.redis_url is None:
+            raise ValueError("workers need a REDIS_URL")
+        connection = async_client(settings.redis_url.reveal())
+        return cls(
+            settings=settings,
+            clock=clock,
+            connection=connection,
+            ledger=open_ledger(connection, Bells(SyncRedis()), clock, policy=policy(settings)),
+            acquire=AcquireClient(settings.acquire, clock=clock, concurrency=concurrency),
+            limit=RateLimit(connection, settings.acquire.rate_per_second),
+        )
+
+    def tools(self) -> Tools:
+        """The tools of one claim."""
+        return Tools(
+            ledger=self.ledger.leases,
+            acquire=Throttled(self.acquire.session(), self.limit),
+            gate=self.limit,
+            ticker=self.clock,
+            rng=random.Random(),
+            policy=policy(self.settings),
+        )
+
+    async def aclose(self) -> None:
+        await self.acquire.aclose()
+        await self.connection.aclose()
