@@ -13,6 +13,7 @@ from uuid import uuid4
 from rq import Queue
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
+from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -48,6 +49,11 @@ class Bells:
     def queue_key(self) -> str:
         """The Redis list of RQ's queue."""
         return str(self._queue.key)
+
+    @property
+    def workers_key(self) -> str:
+        """The Redis set of the keys of RQ's workers that listen to the queue."""
+        return str(WORKERS_BY_QUEUE_KEY % QUEUE_NAME)
 
     def bell(self, name: str) -> Bell:
         """A bell for the thread that `name` (a reopen's id or a box) belongs to."""

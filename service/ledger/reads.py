@@ -94,6 +94,7 @@ class Reads:
     def __init__(self, connection: Redis, bells: Bells) -> None:
         self._redis = connection
         self._queue_key = bells.queue_key
+        self._workers_key = bells.workers_key
 
     async def reopen(self, reopen_id: str) -> Reopen | None:
         return (await self._records([reopen_id]))[0]
@@ -218,8 +219,14 @@ class Reads:
     async def account(self, now_ms: int) -> Account:
         return _account(_decoded(await self._ask(self._redis.hgetall(f"{P}account"))), now_ms)
 
+    async def workers(self) -> int:
+        """How many workers RQ knows of for our queue: those whose registration has not expired."""
+        names = await self._ask(self._redis.smembers(self._workers_key))
+        return int(await self._ask(self._redis.exists(*names))) if names else 0
+
     async def ping(self) -> None:
-        await self._ask(self._redis.ping())
+        """Whether Redis takes writes: a replica, or one that is full, cannot take a webhook."""
+        await self._ask(self._redis.set(f"{P}ping", "1", ex=60))
 
     async def _listed(
         self, status: Status | None, source: str | None, before: int | None, limit: int

@@ -1,0 +1,293 @@
+"""The JSON API under `/api`, and the probes of health and readiness."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from service import openapi, views
+from service.answers import error
+from service.asking import Unclear, body_of, choice_of, id_of, limit_of, refuse_unknown, text_of
+from service.auth import Gatekeeper
+from service.domain.errors import Conflict, KeyReused, LedgerUnavailable, NotFound, ReopenerError
+from service.domain.reopens import RETRYABLE, Status, reopen_id
+from service.ledger.admission import Admission
+from service.ledger.links import Link
+from service.logs import get_logger
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from service.clock import Clock
+    from service.ledger import Ledger
+    from service.settings import Settings
+
+API_SOURCE = "api"
+VERDICTS = ("accepted", "duplicate", "ignored", "held", "rejected")
+LONGEST_KEY = 200
+LONGEST_REASON = 1_000
+LONGEST_MESSAGE = 500_000
+READY_SECONDS = 1.0
+RETRY_AFTER_SECONDS = 5
+
+Handler = Callable[["Request"], Awaitable[Response]]
+
+log = get_logger(__name__)
+
+
+def routes(ledger: Ledger, settings: Settings, clock: Clock) -> list[Route]:
+    """Every path of the API. Raises ValueError where there is no admin token."""
+    if settings.admin_token is None:
+        raise ValueError("the API needs a REOPENER_ADMIN_TOKEN")
+    api = Api(ledger, Gatekeeper(settings.admin_token, clock), clock)
+    guarded: list[tuple[str, str, Handler]] = [
+        ("GET", "/api/reopens", api.list),
+        ("POST", "/api/reopens", api.start),
+        ("POST", "/api/reopens/retry", api.retry_all),
+        ("GET", "/api/reopens/{id}", api.show),
+        ("POST", "/api/reopens/{id}/retry", api.retry),
+        ("POST", "/api/reopens/{id}/cancel", api.cancel),
+        ("POST", "/api/reopens/{id}/resolve", api.resolve),
+        ("POST", "/api/reopens/{id}/run-again", api.run_again),
+        ("GET", "/api/threads/{thread_id}", api.thread),
+        ("GET", "/api/links/{source}/{ticket_id:path}", api.show_link),
+        ("PUT", "/api/links/{source}/{ticket_id:path}", api.put_link),
+        ("DELETE", "/api/links/{source}/{ticket_id:path}", api.delete_link),
+        ("GET", "/api/deliveries", api.deliveries),
+        ("GET", "/api/stats", api.stats),
+        ("POST", "/api/pause", api.pause),
+        ("POST", "/api/resume", api.resume),
+    ]
+    return [
+        *(Route(path, api.guarded(handler), methods=[method]) for method, path, handler in guarded),
+        Route("/openapi.json", _openapi),
+        Route("/healthz", _healthz),
+        Route("/readyz", api.ready),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """One method for each call of the contract's table."""
+
+    ledger: Ledger
+    gatekeeper: Gatekeeper
+    clock: Clock
+
+    def guarded(self, handler: Handler) -> Handler:
+        """The handler behind the bearer token, with every error of ours as an answer."""
+
+        async def answer(request: Request) -> Response:
+            if not self.gatekeeper.bears_token(request):
+                return error(
+                    401,
+                    "unauthorized",
+                    "Send the admin token: Authorization: Bearer REOPENER_ADMIN_TOKEN.",
+                    headers={"WWW-Authenticate": "Bearer"},
+                )
+            try:
+                return await handler(request)
+            except Unclear as unclear:
+                return error(unclear.status, unclear.code, unclear.message)
+            except ReopenerError as raised:
+                return error_of(raised)
+
+        return answer
+
+    async def list(self, request: Request) -> Response:
+        query = request.query_params
+        refuse_unknown(query, ("status", "source", "q", "cursor", "limit"), "parameter")
+        status = choice_of(query, "status", [each.value for each in Status])
+        records = await self.ledger.reads.page(
+            status=Status(status) if status else None,
+            source=query.get("source") or None,
+            prefix=query.get("q") or None,
+            cursor=_number_cursor(query.get("cursor")),
+            limit=limit_of(query),
+        )
+        return JSONResponse(views.page(records))
+
+    async def show(self, request: Request) -> Response:
+        record = await self.ledger.reads.reopen(request.path_params["id"])
+        if record is None:
+            raise NotFound("there is no reopen of that id")
+        return JSONResponse(views.reopen(record))
+
+    async def start(self, request: Request) -> Response:
+        key = request.headers.get("idempotency-key", "")
+        told = await body_of(request, known=("contact_id", "thread_id", "message", "ticket_id"))
+        if not key.strip() or len(key) > LONGEST_KEY:
+            raise Unclear(
+                f"Send an Idempotency-Key of 1 to {LONGEST_KEY} characters; the same key starts nothing new.",
+                code="idempotency_key_missing",
+            )
+        contact_id, thread_id = id_of(told, "contact_id"), id_of(told, "thread_id")
+        message = text_of(told, "message", longest=LONGEST_MESSAGE)
+        ticket_id = text_of(told, "ticket_id", longest=LONGEST_KEY, needed=False) or None
+        asked = json.dumps([contact_id, thread_id, message, ticket_id])
+        admission = Admission(
+            reopen_id=reopen_id(API_SOURCE, key),
+            source=API_SOURCE,
+            event_id=key,
+            delivery_id=uuid4().hex,
+            body_hash=hashlib.sha256(asked.encode()).hexdigest(),
+            ticket_id=ticket_id,
+            contact_id=contact_id,
+            thread_id=thread_id,
+            text=message,
+        )
+        (admitted,) = await self.ledger.admissions.admit([admission])
+        if admitted.conflict:
+            raise KeyReused("this Idempotency-Key was used with another body: use a new key for a new reopen")
+        record = await self.ledger.reads.reopen(admitted.reopen_id)
+        if record is None:
+            raise NotFound("it was forgotten meanwhile")
+        return JSONResponse(views.reopen(record))
+
+    async def retry(self, request: Request) -> Response:
+        record = await self.ledger.verbs.retry(request.path_params["id"])
+        return self._changed("retried", JSONResponse(views.reopen(record)), reopen_id=record.id)
+
+    async def retry_all(self, request: Request) -> Response:
+        told = await body_of(request, known=("status", "source"))
+        status = choice_of(told, "status", [each.value for each in RETRYABLE])
+        if status is None:
+            raise Unclear(
+                "status must say which are to be retried: dead, cancelled or retrying.", code="bad_status"
+            )
+        source = text_of(told, "source", longest=LONGEST_KEY, needed=False) or None
+        count = await self.ledger.verbs.retry_all(Status(status), source)
+        return self._changed("retried_all", JSONResponse({"count": count}), status=status, count=count)
+
+    async def cancel(self, request: Request) -> Response:
+        record = await self.ledger.verbs.cancel(request.path_params["id"])
+        return self._changed("cancelled", JSONResponse(views.reopen(record)), reopen_id=record.id)
+
+    async def resolve(self, request: Request) -> Response:
+        told = await body_of(request, known=("contact_id", "thread_id"))
+        ids = id_of(told, "contact_id"), id_of(told, "thread_id")
+        record = await self.ledger.verbs.resolve(request.path_params["id"], *ids)
+        return self._changed("resolved", JSONResponse(views.reopen(record)), reopen_id=record.id)
+
+    async def run_again(self, request: Request) -> Response:
+        told = await body_of(request, known=("reason",))
+        why = text_of(told, "reason", longest=LONGEST_REASON)
+        first = request.path_params["id"]
+        key = request.headers.get("idempotency-key") or uuid4().hex
+        record = await self.ledger.verbs.run_again(first, why, key=reopen_id(f"again\0{first}", key))
+        return self._changed(
+            "run_again", JSONResponse(views.reopen(record)), reopen_id=record.id, first=first
+        )
+
+    async def thread(self, request: Request) -> Response:
+        view = await self.ledger.reads.thread(id_of(request.path_params, "thread_id"))
+        if view is None:
+            raise NotFound("nothing is known of a thread of that id")
+        return JSONResponse(views.thread(view))
+
+    async def show_link(self, request: Request) -> Response:
+        source, ticket_id = request.path_params["source"], request.path_params["ticket_id"]
+        known = await self.ledger.reads.link(source, ticket_id)
+        if known is None:
+            raise NotFound("this ticket is not linked")
+        return JSONResponse(views.link(source, ticket_id, known))
+
+    async def put_link(self, request: Request) -> Response:
+        source, ticket_id = request.path_params["source"], request.path_params["ticket_id"]
+        told = await body_of(request, known=("contact_id", "thread_id"))
+        link = Link(id_of(told, "contact_id"), id_of(told, "thread_id"))
+        released = await self.ledger.verbs.link(source, ticket_id, link)
+        answer = JSONResponse(views.link(source, ticket_id, link) | {"released": released})
+        return self._changed("linked", answer, source=source, ticket_id=ticket_id)
+
+    async def delete_link(self, request: Request) -> Response:
+        source, ticket_id = request.path_params["source"], request.path_params["ticket_id"]
+        if not await self.ledger.account.unlink(source, ticket_id):
+            raise NotFound("this ticket is not linked")
+        return self._changed("unlinked", Response(status_code=204), source=source, ticket_id=ticket_id)
+
+    async def deliveries(self, request: Request) -> Response:
+        query = request.query_params
+        refuse_unknown(query, ("verdict", "source", "cursor", "limit"), "parameter")
+        records = await self.ledger.reads.deliveries(
+            verdict=choice_of(query, "verdict", VERDICTS),
+            source=query.get("source") or None,
+            cursor=_stream_cursor(query.get("cursor")),
+            limit=limit_of(query),
+        )
+        return JSONResponse(views.deliveries(records))
+
+    async def stats(self, _: Request) -> Response:
+        numbers = await self.ledger.reads.stats(self.clock.now_ms())
+        return JSONResponse(views.stats(numbers, workers=await self.ledger.reads.workers()))
+
+    async def pause(self, _: Request) -> Response:
+        await self.ledger.account.pause("api")
+        return self._changed("paused", JSONResponse({"paused": True}))
+
+    async def resume(self, _: Request) -> Response:
+        await self.ledger.account.resume()
+        return self._changed("resumed", JSONResponse({"paused": False}))
+
+    async def ready(self, _: Request) -> Response:
+        """Whether a webhook can be taken now."""
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await self.ledger.reads.ping()
+        except (LedgerUnavailable, TimeoutError):
+            return error(
+                503, "not_ready", "Redis takes no writes now.", retry_after_seconds=RETRY_AFTER_SECONDS
+            )
+        return JSONResponse({"status": "ready"})
+
+    @staticmethod
+    def _changed(what: str, answer: Response, **fields: Any) -> Response:
+        log.info("api.changed", what=what, **fields)
+        return answer
+
+
+def error_of(raised: ReopenerError) -> Response:
+    """The answer to an error of ours."""
+    match raised:
+        case NotFound():
+            return error(404, raised.slug, f"{raised}.")
+        case Conflict():
+            return error(409, raised.slug, f"{raised}.")
+        case KeyReused():
+            return error(422, raised.slug, f"{raised}.")
+    return error(
+        503, raised.slug, "Redis is away; try again in a moment.", retry_after_seconds=RETRY_AFTER_SECONDS
+    )
+
+
+def _number_cursor(told: str | None) -> str | None:
+    if told and not (told.isascii() and told.isdigit() and len(told) < 19):
+        raise _bad_cursor()
+    return told or None
+
+
+def _stream_cursor(told: str | None) -> str | None:
+    parts = told.split("-") if told else []
+    if told and not (len(parts) == 2 and all(p.isascii() and p.isdigit() and len(p) < 19 for p in parts)):
+        raise _bad_cursor()
+    return told or None
+
+
+def _bad_cursor() -> Unclear:
+    return Unclear("cursor must be the next_cursor of a page.", code="bad_cursor")
+
+
+async def _healthz(_: Request) -> Response:
+    return JSONResponse({"status": "alive"})
+
+
+async def _openapi(_: Request) -> Response:
+    return JSONResponse(openapi.DOCUMENT)

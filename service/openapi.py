@@ -1,0 +1,148 @@
+"""The API told as OpenAPI 3.1, from one table of calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from service.schemas import SCHEMAS, TEXT, ref
+from service.version import VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call. `refusals` are the statuses it may answer with beside 401 and 503, which every call has."""
+
+    method: str
+    path: str
+    summary: str
+    answer: str | None
+    body: str | None = None
+    query: tuple[str, ...] = ()
+    refusals: tuple[int, ...] = ()
+    needs_token: bool = True
+    headers: tuple[str, ...] = ()
+
+
+CALLS = (
+    Call(
+        "get",
+        "/api/reopens",
+        "Reopens, newest first",
+        "Reopens",
+        query=("status", "source", "q", "cursor", "limit"),
+        refusals=(400,),
+    ),
+    Call(
+        "post",
+        "/api/reopens",
+        "Start a reopen without a webhook",
+        "Reopen",
+        body="Start",
+        headers=("Idempotency-Key",),
+        refusals=(400, 413, 422),
+    ),
+    Call(
+        "post",
+        "/api/reopens/retry",
+        "Retry all of a status",
+        "Count",
+        body="RetryAll",
+        refusals=(400, 413),
+    ),
+    Call("get", "/api/reopens/{id}", "One reopen with its attempts", "Reopen", refusals=(404,)),
+    Call("post", "/api/reopens/{id}/retry", "Once more, looking first", "Reopen", refusals=(404, 409)),
+    Call("post", "/api/reopens/{id}/cancel", "Do not do it", "Reopen", refusals=(404, 409)),
+    Call(
+        "post",
+        "/api/reopens/{id}/resolve",
+        "Say whose it is, so that it goes on",
+        "Reopen",
+        body="Place",
+        refusals=(400, 404, 409, 413),
+    ),
+    Call(
+        "post",
+        "/api/reopens/{id}/run-again",
+        "Do a finished or held one once more, as a new reopen",
+        "Reopen",
+        body="Reason",
+        refusals=(400, 404, 409, 413),
+    ),
+    Call("get", "/api/threads/{thread_id}", "A thread's cases and reopens", "Thread", refusals=(400, 404)),
+    Call("get", "/api/links/{source}/{ticket_id}", "A ticket's link", "Link", refusals=(404,)),
+    Call(
+        "put",
+        "/api/links/{source}/{ticket_id}",
+        "Link a ticket; its waiting replies go on",
+        "Link",
+        body="Place",
+        refusals=(400, 413),
+    ),
+    Call("delete", "/api/links/{source}/{ticket_id}", "Unlink a ticket", None, refusals=(404,)),
+    Call(
+        "get",
+        "/api/deliveries",
+        "The latest deliveries with their verdicts",
+        "Deliveries",
+        query=("verdict", "source", "cursor", "limit"),
+        refusals=(400,),
+    ),
+    Call("get", "/api/stats", "The ledger in numbers", "Stats"),
+    Call("post", "/api/pause", "Workers take no more work", "Paused"),
+    Call("post", "/api/resume", "Workers go on", "Paused"),
+    Call("get", "/healthz", "Alive", "Status", needs_token=False),
+    Call("get", "/readyz", "Can take a webhook now", "Status", needs_token=False, refusals=(503,)),
+)
+
+REFUSALS = {
+    400: "What was asked is unclear; the message says what to mend",
+    401: "No or a wrong token",
+    404: "Not known",
+    409: "Its status forbids that",
+    413: "The body is too large",
+    422: "This Idempotency-Key was used with another body",
+    503: "Redis is away: try again",
+}
+
+
+def _operation(call: Call) -> dict[str, Any]:
+    statuses = {*call.refusals, *((401, 503) if call.needs_token else ())}
+    done = {"description": "Done"} if call.answer is None else _content("Done", call.answer)
+    answers = {"204" if call.answer is None else "200": done}
+    answers |= {str(status): _content(REFUSALS[status], "Error") for status in sorted(statuses)}
+    told: dict[str, Any] = {"summary": call.summary, "responses": answers}
+    names = [part[1:-1] for part in call.path.split("/") if part.startswith("{")]
+    parameters = [{"name": n, "in": "path", "required": True, "schema": TEXT} for n in names]
+    parameters += [{"name": n, "in": "query", "required": False, "schema": TEXT} for n in call.query]
+    parameters += [{"name": n, "in": "header", "required": True, "schema": TEXT} for n in call.headers]
+    if parameters:
+        told["parameters"] = parameters
+    if call.body:
+        told["requestBody"] = {"required": True, "content": {"application/json": {"schema": ref(call.body)}}}
+    if not call.needs_token:
+        told["security"] = []
+    return told
+
+
+def _content(description: str, schema: str) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": ref(schema)}}}
+
+
+def _paths() -> dict[str, dict[str, Any]]:
+    paths: dict[str, dict[str, Any]] = {}
+    for call in CALLS:
+        paths.setdefault(call.path, {})[call.method] = _operation(call)
+    return paths
+
+
+DOCUMENT: dict[str, Any] = {
+    "openapi": "3.1.0",
+    "info": {"title": "The reopener", "version": VERSION},
+    "paths": _paths(),
+    "security": [{"adminToken": []}],
+    "components": {
+        "schemas": SCHEMAS,
+        "securitySchemes": {"adminToken": {"type": "http", "scheme": "bearer"}},
+    },
+}

@@ -1,0 +1,179 @@
+"""The shapes of what the API is asked and answers, as JSON Schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service.domain.reopens import AttemptOutcome, Status
+
+Schema = dict[str, Any]
+
+
+def _nullable(kind: str, **more: Any) -> Schema:
+    return {"type": [kind, "null"], **more}
+
+
+def _object(properties: dict[str, Schema], *, optional: tuple[str, ...] = (), closed: bool = True) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [name for name in properties if name not in optional],
+        "additionalProperties": not closed,
+    }
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+TEXT: Schema = {"type": "string"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+TIME: Schema = {"type": "string", "format": "date-time"}
+MAYBE_TEXT, MAYBE_ID = _nullable("string"), _nullable("integer", minimum=1)
+MAYBE_TIME = _nullable("string", format="date-time")
+ID: Schema = {"type": ["integer", "string"], "description": "a positive whole number, or its digits"}
+FLAG: Schema = {"type": "boolean"}
+COUNTS: Schema = {"type": "object", "additionalProperties": COUNT}
+
+SCHEMAS: dict[str, Schema] = {
+    "Error": _object({"error": _object({"code": TEXT, "message": TEXT})}),
+    "Call": _object(
+        {
+            "name": TEXT,
+            "started_at": TIME,
+            "duration_ms": COUNT,
+            "http_status": _nullable("integer"),
+            "error": MAYBE_TEXT,
+            "timings_ms": COUNTS,
+        }
+    ),
+    "Attempt": _object(
+        {
+            "number": {"type": "integer", "minimum": 1},
+            "started_at": TIME,
+            "ended_at": MAYBE_TIME,
+            "outcome": {"enum": [*(outcome.value for outcome in AttemptOutcome), None]},
+            "http_status": _nullable("integer"),
+            "error": MAYBE_TEXT,
+            "calls": _list(ref("Call")),
+        }
+    ),
+    "Reopen": _object(
+        {
+            "id": TEXT,
+            "source": TEXT,
+            "event_id": TEXT,
+            "ticket_id": MAYBE_TEXT,
+            "contact_id": MAYBE_ID,
+            "thread_id": MAYBE_ID,
+            "status": {"enum": [status.value for status in Status]},
+            "reason": MAYBE_TEXT,
+            "detail": MAYBE_TEXT,
+            "new_case_id": MAYBE_ID,
+            "deliveries": COUNT,
+            "created_at": TIME,
+            "updated_at": TIME,
+            "next_attempt_at": MAYBE_TIME,
+            "attempts": _list(ref("Attempt")),
+            "again_of": MAYBE_TEXT,
+            "again_reason": MAYBE_TEXT,
+        }
+    ),
+    "Reopens": _object({"reopens": _list(ref("Reopen")), "next_cursor": MAYBE_TEXT}),
+    "Thread": _object(
+        {
+            "thread_id": {"type": "integer"},
+            "contact_id": MAYBE_ID,
+            "current_case_id": MAYBE_ID,
+            "cases": _list(
+                _object(
+                    {
+                        "id": {"type": "integer"},
+                        "status": TEXT,
+                        "created_at": MAYBE_TIME,
+                        "seen_at": TIME,
+                        "reopen_id": MAYBE_TEXT,
+                    }
+                )
+            ),
+            "reopens": _list(ref("Reopen")),
+            "unsettled": COUNT,
+            "duplicates": _list(
+                _object(
+                    {
+                        "kind": {"enum": ["case", "message"]},
+                        "id": {"type": "integer"},
+                        "reopen_id": TEXT,
+                        "cause": TEXT,
+                        "found_at": TIME,
+                    }
+                )
+            ),
+        }
+    ),
+    "Deliveries": _object(
+        {
+            "deliveries": _list(
+                _object(
+                    {
+                        "id": TEXT,
+                        "source": TEXT,
+                        "event_id": MAYBE_TEXT,
+                        "received_at": TIME,
+                        "verdict": {"enum": ["accepted", "duplicate", "ignored", "held", "rejected"]},
+                        "reason": MAYBE_TEXT,
+                        "reopen_id": MAYBE_TEXT,
+                    }
+                )
+            ),
+            "next_cursor": MAYBE_TEXT,
+        }
+    ),
+    "Stats": _object(
+        {
+            "accepted": COUNT,
+            "by_status": COUNTS,
+            "by_source": {"type": "object", "additionalProperties": COUNTS},
+            "waiting": COUNT,
+            "oldest_waiting_seconds": {"type": "number", "minimum": 0},
+            "queue_depth": COUNT,
+            "workers": COUNT,
+            "in_flight": COUNT,
+            "breaker": {"enum": ["closed", "open"]},
+            "paused": FLAG,
+            "stopped": {
+                "anyOf": [
+                    _object({"reason": TEXT, "until": MAYBE_TIME, "detail": MAYBE_TEXT}),
+                    {"type": "null"},
+                ]
+            },
+            "duplicates": COUNT,
+            "balanced": FLAG,
+        }
+    ),
+    "Link": _object(
+        {
+            "source": TEXT,
+            "ticket_id": TEXT,
+            "contact_id": {"type": "integer"},
+            "thread_id": {"type": "integer"},
+            "released": COUNT,
+        },
+        optional=("released",),
+    ),
+    "Count": _object({"count": COUNT}),
+    "Paused": _object({"paused": FLAG}),
+    "Status": _object({"status": TEXT}),
+    "Place": _object({"contact_id": ID, "thread_id": ID}),
+    "Start": _object(
+        {"contact_id": ID, "thread_id": ID, "message": TEXT, "ticket_id": TEXT}, optional=("ticket_id",)
+    ),
+    "Reason": _object({"reason": TEXT}),
+    "RetryAll": _object(
+        {"status": {"enum": ["dead", "cancelled", "retrying"]}, "source": TEXT}, optional=("source",)
+    ),
+}
