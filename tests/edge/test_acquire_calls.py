@@ -1,0 +1,230 @@
+"""Calls to Acquire: the last check, errors placed by where they broke, connections used again, timings."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import httpcore
+import httpx
+import pytest
+
+from service.clock import SystemClock
+from service.domain.errors import AccountRefused, ReadFailed
+from service.domain.outcomes import Done, NotSent, Unknown
+from tests.edge.scripted_acquire import (
+    KEY,
+    THREAD,
+    Scripted,
+    Step,
+    answer,
+    client,
+    cut_after,
+    free_port,
+    hang,
+    scripted,
+    sending,
+    yes,
+)
+
+CREATED = {"data": {"id": 1694, "threadId": THREAD}}
+OWN_FORM = {"code": 503, "message": "Down for maintenance"}
+HTML = b"<html><h1>503 Service Temporarily Unavailable</h1></html>"
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Scripted]:
+    async with scripted() as server:
+        yield server
+
+
+async def test_the_last_check_comes_when_the_connection_stands(server: Scripted):
+    """`may_send` is asked once, on a ready connection, before the first byte; "no" sends nothing."""
+    server.script(answer(200, CREATED))
+    asked: list[tuple[int, int]] = []
+
+    def no() -> bool:
+        asked.append((server.connections, server.bytes_received))
+        return False
+
+    acquire = client(server)
+    session = acquire.session()
+    refused = await session.send(sending(), may_send=no)
+    await server.until(lambda: server.resets == 1)
+    assert isinstance(refused, NotSent)
+    assert len(asked) == 1
+    assert (server.received, server.bytes_received) == ([], 0)
+
+    assert await session.send(sending(), may_send=yes) == Done(1694, THREAD)
+    assert isinstance(await session.send(sending(), may_send=no), NotSent)
+    assert await session.send(sending(), may_send=yes) == Done(1694, THREAD)
+    assert [request.connection for request in server.received] == [2, 3], (
+        "a refused connection is not used on"
+    )
+    await acquire.aclose()
+
+
+async def test_a_last_check_that_fails_sends_nothing(server: Scripted):
+    """A check that raises counts as no."""
+
+    def broken() -> bool:
+        raise RuntimeError("no clock")
+
+    acquire = client(server)
+    assert isinstance(await acquire.session().send(sending(), may_send=broken), NotSent)
+    assert server.bytes_received == 0
+    await acquire.aclose()
+
+
+async def test_a_cancelled_call_is_cancelled(server: Scripted):
+    """Cancelling a call lets the cancellation through and frees its connection."""
+    server.script(hang())
+    acquire = client(server, concurrency=1, timeout_seconds=30)
+    calling = asyncio.create_task(acquire.session().send(sending(), may_send=yes))
+    await server.until(lambda: len(server.received) == 1)
+    calling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await calling
+    server.script(answer(200, CREATED))
+    for _ in range(3):
+        assert await acquire.session().send(sending(), may_send=yes) == Done(1694, THREAD)
+    await acquire.aclose()
+
+
+class _Breaking(httpx.AsyncBaseTransport):
+    """A transport that breaks, before or after it says that the request goes out."""
+
+    def __init__(self, error: Exception, *, sent: bool) -> None:
+        self._error, self._sent = error, sent
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self._sent:
+            await request.extensions["trace"]("http11.send_request_headers.started", {})
+            await request.extensions["trace"]("http11.send_request_headers.complete", {})
+        raise self._error
+
+
+def _tree(root: type[BaseException]) -> set[type[BaseException]]:
+    return {root}.union(*(_tree(child) for child in root.__subclasses__()))
+
+
+def _made(kind: type[BaseException]) -> Exception:
+    error = kind.__new__(kind, "words")
+    error.__init__("words") if kind.__module__.startswith("httpcore") else Exception.__init__(error, "words")
+    assert isinstance(error, Exception)
+    return error
+
+
+LIBRARY_ERRORS = sorted(
+    {
+        error
+        for name in (*httpx.__all__, *httpcore.__all__)
+        if isinstance(error := getattr(httpx, name, None) or getattr(httpcore, name, None), type)
+        and issubclass(error, Exception)
+    }
+    | _tree(httpx.HTTPError),
+    key=lambda kind: (kind.__module__, kind.__name__),
+)
+
+
+@pytest.mark.parametrize(
+    "kind", [*LIBRARY_ERRORS, OSError, ssl.SSLError, RuntimeError, ValueError, AssertionError]
+)
+async def test_every_error_of_the_libraries_is_placed_by_where_it_broke(
+    server: Scripted, kind: type[BaseException]
+):
+    """Each exception of httpx and httpcore is `NotSent` before the first byte and `Unknown` after it."""
+    acquire = client(server)
+    for was_sent, expected in ((False, NotSent), (True, Unknown)):
+        acquire._wire._transport = _Breaking(_made(kind), sent=was_sent)
+        assert isinstance(await acquire.session().send(sending(), may_send=yes), expected)
+        with pytest.raises(ReadFailed):
+            await acquire.session().read_case(7)
+
+
+def test_the_tree_of_errors_is_whole():
+    """The walk above meets the errors that matter."""
+    names = {kind.__name__ for kind in LIBRARY_ERRORS}
+    assert {"ConnectError", "ReadTimeout", "RemoteProtocolError", "CloseError", "DecodingError"} <= names
+    assert len(names) >= 20
+
+
+async def test_connections_are_used_again_and_one_that_was_closed_is_not(server: Scripted):
+    """Calls share a connection; one that the server closed in the meantime costs nothing."""
+    server.script(answer(200, CREATED), answer(200, CREATED), cut_after(b""), answer(200, CREATED))
+    acquire = client(server)
+    session = acquire.session()
+    for _ in range(2):
+        assert await session.send(sending(), may_send=yes) == Done(1694, THREAD)
+    assert server.connections == 1
+    assert isinstance(await session.send(sending(), may_send=yes), Unknown)
+    assert await session.send(sending(), may_send=yes) == Done(1694, THREAD)
+    assert server.connections == 2
+    await acquire.aclose()
+
+
+async def test_nothing_is_kept_or_followed(server: Scripted, monkeypatch: pytest.MonkeyPatch):
+    """No cookie is returned, no redirect followed, no proxy of the environment used."""
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{free_port()}")
+    server.script(
+        answer(200, CREATED, headers={"Set-Cookie": "session=1"}),
+        answer(307, headers={"Location": server.origin + "/x"}),
+        answer(200, CREATED),
+    )
+    acquire = client(server)
+    session = acquire.session()
+    for _ in range(3):
+        await session.send(sending(), may_send=yes)
+    assert len(server.received) == 3
+    assert not any("cookie" in request.headers for request in server.received)
+    await acquire.aclose()
+
+
+async def test_calls_are_told_with_their_timings(server: Scripted):
+    """Each call is recorded once, with status, error, and how long connect and first byte took."""
+    server.script(answer(200, CREATED), cut_after(b""))
+    acquire = client(server)
+    session = acquire.session()
+    await session.send(sending(), may_send=yes)
+    await session.send(sending(), may_send=yes)
+    first, second = session.calls()
+    assert (first.name, first.http_status, first.error) == ("reopen", 200, None)
+    assert [step for step, _ in first.timings_ms] == ["connect", "first_byte"]
+    assert 0 <= sum(ms for _, ms in first.timings_ms) <= first.duration_ms + 2
+    assert abs(SystemClock().now_ms() - first.started_ms) < 5000
+    assert second.http_status is None
+    assert second.error
+    assert session.calls() == ()
+    await acquire.aclose()
+
+
+@pytest.mark.parametrize(
+    ("step", "kind", "told"),
+    [
+        (answer(401, {"message": "Bad key"}), AccountRefused, {"http_status": 401}),
+        (answer(403, {}), AccountRefused, {"http_status": 403}),
+        (answer(429), ReadFailed, {"http_status": 429, "retry_after_seconds": 1.0}),
+        (answer(503, OWN_FORM, {"Retry-After": "9"}), ReadFailed, {"retry_after_seconds": 9.0}),
+        (answer(503, raw=HTML), ReadFailed, {"http_status": 503, "retry_after_seconds": None}),
+        (answer(500, {}), ReadFailed, {"http_status": 500, "supported": True}),
+        (answer(405, {}), ReadFailed, {"http_status": 405, "supported": False}),
+        (answer(404, raw=b"<h1>Cannot GET</h1>"), ReadFailed, {"http_status": 404, "supported": False}),
+        (answer(200, raw=b"<h1>Welcome</h1>"), ReadFailed, {"http_status": 200}),
+        (cut_after(b""), ReadFailed, {"http_status": None, "retry_after_seconds": None}),
+    ],
+)
+async def test_a_read_that_fails_says_why(
+    server: Scripted, step: Step, kind: type[ReadFailed], told: Mapping[str, Any]
+):
+    """A failed read tells status, pause, and whether asking again can help; a refused key is told as such."""
+    server.script(step)
+    acquire = client(server)
+    with pytest.raises(ReadFailed) as failure:
+        await acquire.session().read_case(7)
+    assert type(failure.value) is kind
+    assert {name: getattr(failure.value, name) for name in told} == told
+    assert KEY not in str(failure.value)
+    await acquire.aclose()
