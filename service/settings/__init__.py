@@ -1,6 +1,6 @@
 """Settings: read once per process from the environment, a TOML file and defaults; all faults together."""
 
-from service.settings.load import Role, load
+from service.settings.load import Role, load, load_source
 from service.settings.model import (
     AcquireSettings,
     ReopenSettings,
@@ -21,4 +21,5 @@ __all__ = [
     "SettingsError",
     "SourceSettings",
     "load",
+    "load_source",
 ]

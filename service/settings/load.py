@@ -19,6 +19,7 @@ from service.settings.model import (
     Secret,
     Settings,
     SettingsError,
+    SourceSettings,
 )
 from service.settings.sources import Kind, read_sources
 from service.settings.tables import Table
@@ -63,6 +64,20 @@ def load(environ: Mapping[str, str], *, role: Role, cwd: Path, kinds: Mapping[st
     if faults:
         raise SettingsError(faults)
     return settings
+
+
+def load_source(name: str, values: Mapping[str, object], environ: Mapping[str, str]) -> SourceSettings:
+    """Answer one source's settings from its table, as if it stood in the file; its secret may be missing.
+
+    Raises:
+        SettingsError: all faults together.
+    """
+    faults: list[str] = []
+    table = Table("sources", {name: values}, faults)
+    sources = read_sources(Environment(environ, faults), table, KINDS, secrets_needed=False)
+    if faults:
+        raise SettingsError(faults)
+    return sources[name]
 
 
 def _read_file(env: Environment, cwd: Path, faults: list[str]) -> dict[str, object]:

@@ -1,0 +1,79 @@
+"""`retry`, `cancel`, `pause` and `resume`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import click
+
+from service import views
+from service.cli import told
+from service.cli.opened import with_ledger
+from service.cli.told import Ended
+from service.domain.errors import Conflict, NotFound
+from service.domain.reopens import Reopen, Status
+from service.ledger import Ledger
+
+Verb = Callable[[Ledger, str], Awaitable[Reopen]]
+
+
+def retry(
+    reopen_ids: Sequence[str], *, status: str | None, source: str | None, yes: bool, as_json: bool
+) -> None:
+    if bool(reopen_ids) == bool(status):
+        raise Ended("say which: ids, or --status with all of a status", status=2)
+    if status is None:
+        _each(reopen_ids, lambda ledger, each: ledger.verbs.retry(each), as_json=as_json)
+        return
+    wanted = Status(status)
+    if not yes:
+        count = with_ledger(lambda ledger: _count(ledger, wanted, source))
+        of = f" of {source}" if source else ""
+        click.confirm(f"Retry {count} {status} reopens{of}?", abort=True, err=True)
+    count = with_ledger(lambda ledger: ledger.verbs.retry_all(wanted, source))
+    if as_json:
+        told.as_json({"count": count})
+    else:
+        click.echo(f"{count} retried")
+
+
+def cancel(reopen_ids: Sequence[str], *, as_json: bool) -> None:
+    _each(reopen_ids, lambda ledger, each: ledger.verbs.cancel(each), as_json=as_json)
+
+
+def switch(*, paused: bool, as_json: bool) -> None:
+    async def turn(ledger: Ledger) -> None:
+        await (ledger.account.pause("command line") if paused else ledger.account.resume())
+
+    with_ledger(turn)
+    if as_json:
+        told.as_json({"paused": paused})
+    else:
+        click.echo("Workers take no more work." if paused else "Workers go on.")
+
+
+async def _count(ledger: Ledger, status: Status, source: str | None) -> int:
+    by_source = (await ledger.reads.stats(0)).by_source
+    return sum(counts[status.value] for name, counts in by_source.items() if source in {None, name})
+
+
+def _each(reopen_ids: Sequence[str], verb: Verb, *, as_json: bool) -> None:
+    """Do it for each; all that could not be done is told at the end."""
+
+    async def done(ledger: Ledger) -> tuple[list[Reopen], list[str]]:
+        records, faults = [], []
+        for each in reopen_ids:
+            try:
+                records.append(await verb(ledger, each))
+            except (Conflict, NotFound) as error:
+                faults.append(f"{each}: {error}")
+        return records, faults
+
+    records, faults = with_ledger(done)
+    for record in records:
+        if as_json:
+            told.as_json(views.reopen(record))
+        else:
+            click.echo(f"{record.id}  {record.status.value}")
+    if faults:
+        raise Ended(*faults)

@@ -1,0 +1,53 @@
+"""The ledger as the command line reaches it: `REDIS_URL`, or the embedded Redis of a run in this folder."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from redis import Redis as SyncRedis
+
+from service.cli.told import Ended
+from service.clock import SystemClock
+from service.connections import async_client
+from service.domain.errors import LedgerUnavailable, ReopenerError
+from service.ledger import Ledger, open_ledger
+from service.policy import policy
+from service.queue import Bells
+from service.settings import Settings, SettingsError, load
+
+Result = TypeVar("Result")
+
+
+def tool_settings() -> Settings:
+    """Settings that may lack what only servers need."""
+    try:
+        return load(os.environ, role="tool", cwd=Path.cwd())
+    except SettingsError as error:
+        raise Ended(*error.faults, status=2) from None
+
+
+def with_ledger(do: Callable[[Ledger], Awaitable[Result]]) -> Result:
+    """What `do` returns; every error of ours becomes a line for a person."""
+    settings = tool_settings()
+    if settings.redis_url is None:
+        raise Ended("no Redis: set REDIS_URL, or call this in the folder of a `reopener run`", status=2)
+    url = settings.redis_url.reveal()
+
+    async def done() -> Result:
+        connection = async_client(url)
+        try:
+            clock = SystemClock()
+            return await do(open_ledger(connection, Bells(SyncRedis()), clock, policy=policy(settings)))
+        finally:
+            await connection.aclose()
+
+    try:
+        return asyncio.run(done())
+    except LedgerUnavailable as away:
+        raise Ended(f"Redis is away ({away}); nothing was changed as far as is known") from None
+    except ReopenerError as error:
+        raise Ended(str(error)) from None

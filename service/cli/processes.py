@@ -1,0 +1,66 @@
+"""`run`, `serve`, `work` and `sandbox`: becoming one of the processes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Never
+
+from service import logs
+from service.cli.told import Ended
+from service.clock import SystemClock
+from service.settings import Role, Settings, SettingsError, load
+
+
+def run() -> None:
+    """Everything in one process tree."""
+    from service.run import run as run_everything
+
+    logs.configure(sys.stderr)
+    settings = _settings("run")
+    sys.exit(run_everything(settings, os.environ, cwd=Path.cwd(), clock=SystemClock()))
+
+
+def serve() -> None:
+    """The receiver, until SIGTERM."""
+    import uvicorn
+
+    from service.app import create_app
+
+    logs.configure(sys.stderr)
+    settings = _settings("serve")
+    config = uvicorn.Config(
+        create_app(settings, SystemClock()),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=10,
+    )
+    try:
+        listening = config.bind_socket()
+    except SystemExit:
+        raise Ended(
+            f"cannot listen on {settings.host} port {settings.port}: end what uses it, or set REOPENER_PORT"
+        ) from None
+    server = uvicorn.Server(config)
+    server.run(sockets=[listening])
+    sys.exit(0 if server.started else 1)
+
+
+def become(module: str, *arguments: str) -> Never:
+    """Turn into another module of ours; this process, and with it its pid, is that one from now on."""
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
+
+
+def _settings(role: Role) -> Settings:
+    try:
+        return load(os.environ, role=role, cwd=Path.cwd())
+    except SettingsError as error:
+        raise Ended(*error.faults, status=2) from None
