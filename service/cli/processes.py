@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Never
@@ -49,6 +50,9 @@ def serve() -> None:
         raise Ended(
             f"cannot listen on {settings.host} port {settings.port}: end what uses it, or set REOPENER_PORT"
         ) from None
+    # uvicorn raises the signal again that it stopped for; by then it has been heeded.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
     server = uvicorn.Server(config)
     server.run(sockets=[listening])
     sys.exit(0 if server.started else 1)
