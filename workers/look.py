@@ -64,7 +64,11 @@ async def take_look(
         if isinstance(failure, ThreadElsewhere) or failure.retry_after_seconds is not None:
             raise
         view = "contact"
-        cases = await _contact_view(acquire, thread.id, contact_id)
+        try:
+            cases = await _contact_view(acquire, thread.id, contact_id)
+        except ThreadMissing:
+            # It is missing only where the thread's own call says so too; else that call failed for a while.
+            raise failure from None
     cases = await _with_known(acquire, thread, cases)
     look = Look(root_id=thread.id, view=view, cases=cases, taken_ms=now_ms)
     if messages or _new_without_text(look, thread):

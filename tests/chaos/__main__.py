@@ -23,6 +23,7 @@ def main() -> int:
                 events=arguments.events,
                 threads=arguments.threads,
                 seed=seed,
+                spread_seconds=arguments.spread,
                 limit_seconds=arguments.minutes * 60,
                 tell=lambda line: print(f"  {line}", flush=True),
             )
@@ -41,13 +42,14 @@ def table(result: Result) -> str:
     rows += [(f"  {status}", count) for status, count in verdict.by_status.items() if count]
     rows += [("", "")]
     rows += [("lost", len(verdict.lost)), ("doubled", len(verdict.doubled)), ("stuck", len(verdict.stuck))]
+    rows += [("given up (dead, held, skipped)", len(verdict.given_up))]
     rows += [("threads out of order", len(verdict.disorder)), ("wrong case id", len(verdict.unlike))]
     rows += [("answered with two reopen ids", len(verdict.ids_differ))]
     rows += [("accounts balance", "yes" if verdict.balanced else "NO")]
     rows += [("", ""), ("seconds to accept", f"{result.send_seconds:.0f}")]
     rows += [("seconds until nothing waits", f"{result.drain_seconds:.0f}")]
     named = [(name, ids) for name, ids in (("lost", verdict.lost), ("doubled", verdict.doubled)) if ids]
-    named += [("stuck", verdict.stuck)] if verdict.stuck else []
+    named += [(name, ids) for name, ids in (("stuck", verdict.stuck), ("given up", verdict.given_up)) if ids]
     return "\n".join(
         [f"  {name:<40}{count:>8}" for name, count in rows] + [f"  {name}: {ids[:10]}" for name, ids in named]
     )
@@ -58,6 +60,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--events", type=int, default=5_000)
     parser.add_argument("--threads", type=int, default=1_000)
     parser.add_argument("--seed", type=int, help="chosen and printed where it is not given")
+    parser.add_argument("--spread", type=float, default=120, help="seconds over which events are sent")
     parser.add_argument("--minutes", type=float, default=20, help="give up after so many")
     return parser.parse_args()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -31,12 +32,15 @@ class Sent:
 
 @dataclass(slots=True)
 class Helpdesk:
-    """Sends `events` events over `threads` threads; `answered` holds the reopen ids that each event got."""
+    """Sends `events` events over `threads` threads, spread over a while; `answered` holds the reopen ids
+    that each event got.
+    """
 
     url: str
     events: int
     threads: int
     seed: int
+    spread_seconds: float
     sent: list[Sent] = field(default_factory=list)
     answered: dict[str, set[str]] = field(default_factory=dict)
     deliveries: int = 0
@@ -52,7 +56,10 @@ class Helpdesk:
     async def _thread(self, http: httpx.AsyncClient, limit: asyncio.Semaphore, place: int) -> None:
         rng = random.Random(f"{self.seed}:{place}")
         count = self.events // self.threads + (1 if place < self.events % self.threads else 0)
-        for number in range(count):
+        pauses = sorted(rng.uniform(0, self.spread_seconds) for _ in range(count))
+        started = time.monotonic()
+        for number, pause in enumerate(pauses):
+            await asyncio.sleep(max(0.0, started + pause - time.monotonic()))
             event = Sent(
                 event_id=f"chaos-{self.seed}-{place}-{number}",
                 thread_id=FIRST_THREAD + place,

@@ -34,13 +34,14 @@ async def run(
     events: int,
     threads: int,
     seed: int,
+    spread_seconds: float,
     limit_seconds: float,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Result:
     """Send the events while everything is killed in turn, wait until nothing waits any more, and judge."""
     stack = await asyncio.to_thread(Stack, folder, seed=seed)
     try:
-        helpdesk = Helpdesk(stack.url, events, threads, seed)
+        helpdesk = Helpdesk(stack.url, events, threads, seed, spread_seconds)
         trouble = Trouble(stack, random.Random(seed))
         stopped = asyncio.Event()
         making = asyncio.create_task(trouble.run(stopped))

@@ -31,6 +31,7 @@ class Verdict:
     doubled: list[str]
     shown_doubles: int
     stuck: list[str]
+    given_up: list[str]
     unlike: list[str]
     disorder: list[int]
     ids_differ: list[str]
@@ -40,7 +41,10 @@ class Verdict:
 
     @property
     def held(self) -> bool:
-        broken = (self.lost, self.doubled, self.stuck, self.unlike, self.disorder, self.ids_differ)
+        broken = (
+            *(self.lost, self.doubled, self.stuck, self.unlike, self.disorder, self.ids_differ),
+            self.given_up,  # nothing in this run's trouble is a reason to give up
+        )
         return not any(broken) and self.balanced and self.shown_doubles == 0
 
 
@@ -51,7 +55,7 @@ async def judge(stack: Stack, helpdesk: Helpdesk) -> Verdict:
         bearer = {"authorization": f"Bearer {ADMIN_TOKEN}"}
         records = await _records(http, stack.url, bearer)
         stats = (await http.get(f"{stack.url}/api/stats", headers=bearer)).json()
-    lost, doubled, stuck, unlike, differing = [], [], [], [], []
+    lost, doubled, stuck, given_up, unlike, differing = [], [], [], [], [], []
     for event in helpdesk.sent:
         record, found = records.get(event.event_id), effects.get(event.text, [])
         if record is None:
@@ -64,8 +68,10 @@ async def judge(stack: Stack, helpdesk: Helpdesk) -> Verdict:
                 lost.append(event.event_id)
             elif record["new_case_id"] not in {effect.case_id for effect in found}:
                 unlike.append(event.event_id)
-        elif record["status"] not in SEEN_BY_A_PERSON:
-            stuck.append(event.event_id)
+        elif record["status"] in SEEN_BY_A_PERSON:
+            given_up.append(f"{event.event_id} {record['status']}: {record['reason']}")
+        else:
+            stuck.append(f"{event.event_id} {_story(record)}")
         if helpdesk.answered.get(event.event_id) != {record["id"]}:
             differing.append(event.event_id)
     return Verdict(
@@ -73,6 +79,7 @@ async def judge(stack: Stack, helpdesk: Helpdesk) -> Verdict:
         doubled=doubled,
         shown_doubles=sum(len(found) - 1 for found in effects.values() if len(found) > 1),
         stuck=stuck,
+        given_up=given_up,
         unlike=unlike,
         disorder=_disorder(helpdesk.sent, effects),
         ids_differ=differing,
@@ -89,6 +96,15 @@ async def waiting(http: httpx.AsyncClient, stack: Stack) -> int | None:
     except httpx.TransportError:
         return None
     return int(answer.json()["waiting"]) if answer.status_code == httpx.codes.OK else None
+
+
+def _story(record: dict[str, Any]) -> str:
+    """What a person needs to see why it does not go on."""
+    attempts = [(each["outcome"], each["http_status"], each["error"]) for each in record["attempts"]]
+    return (
+        f"{record['status']} ({record['reason']}: {record['detail']}), thread {record['thread_id']},"
+        f" next {record['next_attempt_at']}, attempts {attempts}"
+    )
 
 
 def _effects(cases: list[dict[str, Any]]) -> dict[str, list[Effect]]:

@@ -47,6 +47,8 @@ class Case:
     messages: list[Message] = field(default_factory=list)
     shown_from_ms: int = 0
     textless: bool = False
+    anybodys: bool = False
+    """Made when it was first named in a read: it belongs to whoever reopens it first."""
 
     @property
     def session_id(self) -> int:
@@ -85,6 +87,7 @@ class World:
             return None
         contact = self.contact(contact_id or SEEDED_CONTACT)
         root = Case(thread_id, thread_id, contact.id, "closed", "", "An earlier question.", now_ms, now_ms)
+        root.anybodys = contact_id is None
         self._keep_case(root)
         return root
 
@@ -106,6 +109,9 @@ class World:
             root = self.thread(thread_id, contact_id, now_ms)
             if root is None:
                 raise Refusal(404, "ERROR_RECORD_NOT_FOUND", "Case not found")
+            if root.anybodys:
+                root.contact_id, root.anybodys = contact.id, False
+                self._note_case(root)
             if contact_id not in {root.contact_id, self.contacts[root.contact_id].merged_into}:
                 raise Refusal(400, "ERROR_INVALID_INPUT", "The case belongs to another contact")
             root_id = root.thread_id
