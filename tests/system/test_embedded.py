@@ -90,7 +90,7 @@ def test_dies_with_its_parent(tmp_path, start):
 
 
 def test_outlives_the_thread_that_started_it(start):
-    """The server lives on when the thread that asked for it ends, though the kernel's signal is about threads."""
+    """The server lives on when the thread that asked for it ends, though the kernel signals by threads."""
     servers = []
     thread = threading.Thread(target=lambda: servers.append(start()))
     thread.start()

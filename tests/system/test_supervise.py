@@ -55,7 +55,7 @@ def test_killed_child_comes_back(supervisor, tmp_path):
 
 
 def test_pauses_grow(tmp_path):
-    """Who ends again and again waits 0.5 s, 1 s, 2 s and so on up to 30 s; a steady minute makes up for it."""
+    """Who ends again and again waits 0.5 s, 1 s, 2 s and so on up to 30 s; a steady minute resets that."""
     clock = SteppedClock()
     child = EndsAtOnce()
     supervisor = Supervisor(clock)

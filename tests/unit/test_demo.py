@@ -27,7 +27,7 @@ def test_reply_is_signed():
 
 @pytest.mark.parametrize("shell", ["bash", "sh"])
 def test_shell_command_signs_by_itself(shell):
-    """Pasted into a shell, also long after it was printed, the command sends a reply that is authentic now."""
+    """Pasted into a shell, also long after it was printed, the command sends a reply authentic now."""
     assert shutil.which("curl"), "this test needs curl"
     secret = demo.new_secret()
     with OneRequestServer() as server:
@@ -53,7 +53,7 @@ class OneRequestServer:
         kept = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):  # noqa: N802 - the name is the library's
+            def do_POST(self):
                 kept.path = self.path
                 kept.headers = {name.lower(): value for name, value in self.headers.items()}
                 kept.body = self.rfile.read(int(self.headers["content-length"]))
