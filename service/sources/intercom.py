@@ -1,0 +1,105 @@
+"""`intercom`: conversations and tickets, in the payload models of 2019 and of today.
+
+Signature: `X-Hub-Signature: sha1=`, hex HMAC-SHA1 of the body with the app's client secret; no timestamp, so
+only the event id guards against replay. Source: developers.intercom.com, "Webhooks".
+Delivery: 5 s, one retry after 1 min, 410 disables, no order. Set-up: HEAD, and a signed `ping` without an id.
+One reply may come under both reply topics: the id of its conversation part makes them one.
+Status: `open` already, since the reply opened it. So Acquire's state decides.
+"""
+
+from __future__ import annotations
+
+from service.domain.decide import Rules
+from service.sources.kind import Kind, Reading
+from service.sources.parts.fields import Shape, at, html, lower, one_of, unix_s, words
+from service.sources.parts.hmac_scheme import HmacScheme
+from service.sources.parts.samples import Example
+
+# The last part is the one that the event is about.
+_PART = "data.item.conversation_parts.conversation_parts.-1"
+_TICKET_PART = "data.item.ticket_parts.ticket_parts.-1"
+
+_EVENT = Shape(
+    event_id=at("id", words),
+    type=at("topic", words),
+    ticket_id=at("data.item.id", words),
+    ticket_status=at("data.item.state", lower),
+    author=at(
+        f"{_PART}.author.type",
+        one_of(
+            {
+                "user": "customer",
+                "lead": "customer",
+                "contact": "customer",
+                "admin": "agent",
+                "team": "agent",
+                "bot": "system",
+            }
+        ),
+        f"{_TICKET_PART}.author.type",
+    ),
+    is_public=at(f"{_PART}.part_type", one_of({"note": False}, True), f"{_TICKET_PART}.part_type"),
+    text=at(f"{_PART}.body", html, f"{_TICKET_PART}.body"),
+    message_id=at(f"{_PART}.id", words, f"{_TICKET_PART}.id"),
+    customer_email=at("data.item.user.email", words),
+    customer_external_id=at("data.item.user.user_id", words),
+    occurred_at=at("created_at", unix_s),
+    promised=("type", "ticket_id", "author", "text"),
+)
+
+
+def _sample(example: Example) -> dict[str, object]:
+    contact = {"type": "user", "id": "5c9553cb27e377f24eed49f7"}
+    return {
+        "type": "notification_event",
+        "app_id": "sample01",
+        "data": {
+            "type": "notification_event_data",
+            "item": {
+                "type": "conversation",
+                "id": example.ticket_id,
+                "created_at": example.unix_s - 86_400,
+                "updated_at": example.unix_s,
+                "contacts": {"type": "contact.list", "contacts": [contact]},
+                "open": True,
+                "state": "open",
+                "conversation_parts": {
+                    "type": "conversation_part.list",
+                    "conversation_parts": [
+                        {
+                            "type": "conversation_part",
+                            "id": str(example.number),
+                            "part_type": "open",
+                            "body": f"<p>{example.html}</p>",
+                            "created_at": example.unix_s,
+                            "author": contact,
+                            "attachments": [],
+                        }
+                    ],
+                    "total_count": 1,
+                },
+            },
+        },
+        "links": {},
+        "id": example.event_id,
+        "topic": "conversation.user.replied",
+        "delivery_status": "pending",
+        "delivery_attempts": 1,
+        "first_sent_at": example.unix_s,
+        "created_at": example.unix_s,
+    }
+
+
+KIND = Kind(
+    name="intercom",
+    scheme=HmacScheme(header="x-hub-signature", hash="sha1", prefix="sha1="),
+    reading=Reading(
+        (_EVENT,),
+        Rules(
+            reply_types=frozenset({"conversation.user.replied", "ticket.contact.replied"}),
+            ping_types=frozenset({"ping"}),
+        ),
+    ),
+    sample_body=_sample,
+    retry_window_seconds=60 + 5,  # one retry after a minute, and its time-out
+)
