@@ -1,0 +1,182 @@
+"""Zoho's tokens, and the keys that they are checked with."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from service.sources import KINDS, Rejected
+from service.sources.parts.jwks import PublishedKeys, keys_of_file, parse_keys
+from service.sources.parts.jwt import _encoded, write_token
+from service.sources.zoho_desk import ZohoScheme
+from tests.unit.sources.configured import rsa_keys
+from tests.unit.sources.deliveries import NOW, request_of, source_of
+
+URL = "https://keys.example.test/jwks.json"
+PRIVATE, _, JWKS_FILE = rsa_keys()
+JWKS = Path(JWKS_FILE).read_bytes()
+SOURCE = source_of("zoho-desk", org_id="1", webhook_id="2", jwks_file=JWKS_FILE)
+SECONDS = int(NOW.timestamp())
+CLAIMS = {"iss": "orgId:1", "aud": "webhookId:2", "iat": SECONDS, "exp": SECONDS + 60}
+
+
+def refusal(claims=None, token=None, source=SOURCE):
+    request = request_of([], {"X-ZDesk-JWT": token or write_token(CLAIMS | (claims or {}), PRIVATE)})
+    with pytest.raises(Rejected) as refused:
+        KINDS["zoho-desk"].verify(request, source, NOW)
+    return refused.value.slug
+
+
+def test_a_token_for_this_webhook_passes():
+    """Issuer and audience as configured, signed with a known key, not over: authentic."""
+    for claims in ({}, {"aud": ["other", "webhookId:2"]}, {"iat": SECONDS * 1000, "exp": None}):
+        request = request_of([], {"X-ZDesk-JWT": write_token(CLAIMS | claims, PRIVATE)})
+        KINDS["zoho-desk"].verify(request, SOURCE, NOW)
+
+
+@pytest.mark.parametrize(
+    ("claims", "slug"),
+    [
+        ({"iss": "orgId:9"}, "token_for_another"),
+        ({"aud": "webhookId:9"}, "token_for_another"),
+        ({"aud": None}, "token_for_another"),
+        ({"exp": SECONDS - 301}, "timestamp_too_old"),
+        ({"exp": None, "iat": SECONDS - 301}, "timestamp_too_old"),
+        ({"iat": SECONDS + 301}, "timestamp_in_future"),
+        ({"exp": None, "iat": None}, "timestamp_malformed"),
+        ({"exp": "soon", "iat": True}, "timestamp_malformed"),
+    ],
+)
+def test_a_token_for_another_or_of_another_time_is_refused(claims, slug):
+    """A token of Zoho's for somebody else's webhook, or one that is over, proves nothing here."""
+    assert refusal(claims) == slug
+
+
+def test_a_token_that_is_not_signed_with_rs256_is_refused():
+    """`none`, HS256 with the public key, and texts that are no tokens are refused before any key is asked."""
+    header = _encoded(b'{"alg":"none"}')
+    body = write_token(CLAIMS, PRIVATE).split(".")[1]
+    for token in (
+        "abc",
+        "a.b.c",
+        f"{header}.{body}.",
+        f"{_encoded(b'[]')}.{body}.AAAA",
+        "\u00e4.\u00e4.\u00e4",
+    ):
+        assert refusal(token=token) == "header_malformed"
+
+
+def test_a_token_of_another_key_is_refused():
+    """A signature that is not from the named key, and a key nobody knows, have slugs of their own."""
+    head, body, _ = write_token(CLAIMS, PRIVATE).split(".")
+    assert refusal(token=f"{head}.{body}.AAAA") == "signature_mismatch"
+    unknown = _encoded(b'{"alg":"RS256","kid":"key-9"}')
+    assert refusal(token=f"{unknown}.{body}.AAAA") == "key_unavailable"
+
+
+def test_published_keys_are_asked_with_the_data_centre_and_only_for_our_tokens():
+    """Without a file the data centre's keys count; a token for somebody else makes nobody fetch them."""
+    asked = []
+
+    def published(dc, key_id, _now):
+        asked.append((dc, key_id))
+        return keys_of_file(JWKS_FILE)
+
+    scheme = ZohoScheme(published)
+    source = replace(SOURCE, options={"org_id": "1", "webhook_id": "2", "dc": "eu"})
+    scheme.verify(request_of([], {"X-ZDesk-JWT": write_token(CLAIMS, PRIVATE)}), source, NOW)
+    stranger = request_of([], {"X-ZDesk-JWT": write_token(CLAIMS | {"iss": "orgId:9"}, PRIVATE)})
+    with pytest.raises(Rejected):
+        scheme.verify(stranger, source, NOW)
+    assert asked == [("eu", None)]
+
+
+class Publisher:
+    """Answers with what it is told to, and counts."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.asked = 0
+
+    def __call__(self, _url):
+        self.asked += 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def settled(keys):
+    """Wait for the fetch that is under way."""
+    if keys._fetching is not None:
+        keys._fetching.join()
+
+
+def test_keys_are_fetched_once_an_hour():
+    """Known keys are not fetched anew for each delivery, and are after an hour."""
+    publisher = Publisher(JWKS)
+    keys = PublishedKeys(URL, publisher)
+    for minutes in (0, 1, 59):
+        assert len(keys.for_token("key-1", NOW + timedelta(minutes=minutes))) == 1
+    assert publisher.asked == 1
+    keys.for_token("key-1", NOW + timedelta(minutes=61))
+    settled(keys)
+    assert publisher.asked == 2
+
+
+def test_a_key_id_not_seen_yet_is_asked_for_at_most_once_a_minute():
+    """Zoho's new key is found at once, and a stranger's made-up one costs one request a minute."""
+    publisher = Publisher(b'{"keys": []}', JWKS)
+    keys = PublishedKeys(URL, publisher)
+    assert not keys.for_token("key-1", NOW)
+    assert not keys.for_token("key-1", NOW + timedelta(seconds=59))
+    assert len(keys.for_token("key-1", NOW + timedelta(seconds=60))) == 1
+    assert publisher.asked == 2
+
+
+def test_known_keys_outlive_a_failing_address():
+    """Where the address fails or answers nonsense, the keys known before go on counting."""
+    publisher = Publisher(
+        JWKS, OSError("away"), b"<html>", b"[1]", b'{"keys": [{"kty": "RSA", "n": "", "e": 7}]}'
+    )
+    keys = PublishedKeys(URL, publisher)
+    for hours in range(5):
+        assert len(keys.for_token("key-1", NOW + timedelta(hours=2 * hours))) == 1
+        settled(keys)
+    assert publisher.asked == 5
+
+
+def test_a_slow_address_is_not_waited_for_long():
+    """A delivery waits shortly; when the keys arrive after all, the next one finds them."""
+    released = threading.Event()
+
+    def slow(_url):
+        released.wait()
+        return JWKS
+
+    keys = PublishedKeys(URL, slow, wait_seconds=0.01)
+    assert not keys.for_token("key-1", NOW)
+    released.set()
+    settled(keys)
+    assert len(keys.for_token("key-1", NOW)) == 1
+
+
+def test_a_changed_file_is_read_anew(tmp_path):
+    """Keys that an administrator replaces on disk count without a restart."""
+    path = tmp_path / "jwks.json"
+    path.write_bytes(b'{"keys": []}')
+    assert not keys_of_file(str(path))
+    path.write_bytes(JWKS)
+    assert len(keys_of_file(str(path))) == 1
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"\xff", b"{}", b"[]", b'{"keys": 7}', b'{"keys": [7]}', b"[" * 100_000]
+)
+def test_what_is_no_key_set_has_no_keys(text):
+    """Any bytes at all: no keys, no exception."""
+    assert not parse_keys(text)
