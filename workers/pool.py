@@ -16,7 +16,9 @@ from __future__ import annotations
 import queue as queues
 import signal
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -110,7 +112,16 @@ class ConcurrentWorker(BaseWorker):
         return popped
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Hand the bell to the engine, and return at once."""
+        """Hand the bell to the engine, and return at once. Where Redis goes away meanwhile the bell is lost,
+        and the sweeper rings again.
+        """
+        try:
+            self._hand_over(job, queue)
+        except RedisError as error:
+            self._slots.release()
+            log.warning("bell.lost", job_id=job.id, error=type(error).__name__)
+
+    def _hand_over(self, job: Job, queue: Queue) -> None:
         self.set_state(WorkerStatus.BUSY)
         execution = self.prepare_execution(job)
         self.prepare_job_execution(job, remove_from_intermediate_queue=True)
@@ -150,26 +161,33 @@ class ConcurrentWorker(BaseWorker):
         super()._install_signal_handlers()
         signal.signal(signal.SIGHUP, self.request_stop)
 
-    # RQ asks more often than there is news.
+    # RQ asks more often than there is news, and its loop ends where Redis is away just then.
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         now = self._clock.monotonic()
         if pipeline is None and now - self._beat_at < HEARTBEAT_SECONDS:
             return
         self._beat_at = now
-        if not self.connection.exists(self.key):
-            self.register_birth()
-        super().heartbeat(timeout, pipeline=pipeline)
+        with _redis_may_be_away("heartbeat"):
+            if not self.connection.exists(self.key):
+                self.register_birth()
+            super().heartbeat(timeout, pipeline=pipeline)
 
     def check_for_suspension(self, burst: bool) -> None:  # noqa: FBT001 - RQ's signature
         now = self._clock.monotonic()
         if now - self._asked_at >= SUSPENSION_SECONDS:
             self._asked_at = now
-            super().check_for_suspension(burst)
+            with _redis_may_be_away("suspension"):
+                super().check_for_suspension(burst)
+
+    def run_maintenance_tasks(self) -> None:
+        with _redis_may_be_away("maintenance"):
+            super().run_maintenance_tasks()
 
     def set_state(self, state: str, pipeline: Pipeline | None = None) -> None:
         if state != self.get_state():
-            super().set_state(state, pipeline)
+            with _redis_may_be_away("state"):
+                super().set_state(state, pipeline)
 
     def procline(self, message: str) -> None:
         """The process keeps its name."""
@@ -184,6 +202,9 @@ class ConcurrentWorker(BaseWorker):
                 self._close(ended)
             except RedisError as error:
                 log.warning("books.redis_away", error=type(error).__name__, count=len(ended))
+            except Exception:
+                # Whatever RQ finds missing (its keys may have been flushed), the slots have to come back.
+                log.exception("books.fault")
             for running in ended:
                 self._running.pop(running.execution.id, None)
                 self.executions.pop(running.execution.id, None)
@@ -198,13 +219,16 @@ class ConcurrentWorker(BaseWorker):
         return batch
 
     def _close(self, ended: list[_Running]) -> None:
-        """In one round trip: a bell that was answered is gone, one that failed is kept for people to see."""
+        """In one round trip: a bell that was answered is gone, one that failed is kept for people to see.
+
+        RQ's own `Job.delete` asks for the job's status first, and raises where the job is gone.
+        """
         failed = [running for running in ended if _error_of(running.answer) is not None]
         with self.connection.pipeline(transaction=False) as pipeline:
             for running in ended:
                 self.cleanup_execution(running.job, pipeline=pipeline, execution=running.execution)
                 if running not in failed:
-                    running.job.delete(pipeline=pipeline, remove_from_queue=False)
+                    pipeline.delete(running.job.key)
                     self.increment_successful_job_count(pipeline=pipeline)
             pipeline.execute()
         for running in failed:
@@ -214,6 +238,14 @@ class ConcurrentWorker(BaseWorker):
             running.queue.failed_job_registry.add(
                 running.job, ttl=running.job.failure_ttl, exc_string=f"{type(error).__name__}: {error}"
             )
+
+
+@contextmanager
+def _redis_may_be_away(step: str) -> Iterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        log.warning("worker.redis_away", step=step, error=type(error).__name__)
 
 
 def _error_of(answer: Future[int]) -> BaseException | None:

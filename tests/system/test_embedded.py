@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -160,7 +161,10 @@ def test_folder_with_an_odd_name(start, tmp_path, name):
 
 
 def test_long_loading_is_shown_and_can_be_ended(start, tmp_path):
-    """While data is read its share is told; an exception from there ends the start and leaves no server."""
+    """While data is read its share is told; an exception from there ends the start and leaves no server.
+
+    Redis tells the share of one file at a time, and an AOF is two: it may begin anew once.
+    """
     server = start()
     with client(server) as connection:
         connection.eval("for i = 1, 400000 do redis.call('set', i, i) end return 1", 0)
@@ -178,7 +182,7 @@ def test_long_loading_is_shown_and_can_be_ended(start, tmp_path):
     with client(start(on_loading=seen.append)) as connection:
         assert connection.dbsize() == 400_000
     assert all(0 <= percent <= 100 for percent in seen)
-    assert seen == sorted(seen)
+    assert sum(after < before for before, after in pairwise(seen)) <= 1
 
 
 def test_data_that_cannot_be_read(start, tmp_path):
