@@ -11,6 +11,7 @@ import redis
 
 from service.clock import SystemClock
 from service.embedded import EmbeddedRedis
+from tests import running
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
@@ -27,8 +28,39 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedR
 def redis_url(redis_server: EmbeddedRedis) -> str:
     """The address of an empty Redis."""
     with redis.Redis.from_url(redis_server.url) as client:
-        client.flushall()
+        client.flushdb()
     return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def served_site(
+    redis_server: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[running.Site]:
+    with running.site_on(running.environment(tmp_path_factory.mktemp("site"), redis_server.url)) as site:
+        yield site
+
+
+@pytest.fixture
+def site(served_site: running.Site, redis_url: str) -> running.Site:
+    """The receiver, the API and the pages on an empty Redis; no workers, so that everything stays queued."""
+    return served_site
+
+
+@pytest.fixture(scope="session")
+def served_whole(
+    redis_server: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[running.Whole]:
+    with running.whole_on(tmp_path_factory.mktemp("whole"), f"{redis_server.url}?db=1") as whole:
+        yield whole
+
+
+@pytest.fixture
+def whole(served_whole: running.Whole) -> running.Whole:
+    """A site with a worker process and the sandbox, all of them empty."""
+    running.until(lambda: not served_whole.redis.hlen("reopener:leases"))
+    served_whole.redis.flushdb()
+    served_whole.sandbox.post("/_sandbox/reset")
+    return served_whole
 
 
 @pytest.hookimpl(wrapper=True)

@@ -27,23 +27,12 @@ def serve() -> None:
     """The receiver, until SIGTERM."""
     import uvicorn
 
+    from service import server
     from service.app import create_app
 
     logs.configure(sys.stderr)
     settings = _settings("serve")
-    config = uvicorn.Config(
-        create_app(settings, SystemClock()),
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http="httptools",
-        lifespan="on",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=10,
-    )
+    config = server.config(create_app(settings, SystemClock()), host=settings.host, port=settings.port)
     try:
         listening = config.bind_socket()
     except SystemExit:
@@ -53,9 +42,9 @@ def serve() -> None:
     # uvicorn raises the signal again that it stopped for; by then it has been heeded.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
-    server = uvicorn.Server(config)
-    server.run(sockets=[listening])
-    sys.exit(0 if server.started else 1)
+    serving = uvicorn.Server(config)
+    serving.run(sockets=[listening])
+    sys.exit(0 if serving.started else 1)
 
 
 def become(module: str, *arguments: str) -> Never:
