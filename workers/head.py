@@ -151,8 +151,9 @@ class Head:
     async def _look_later(self, failure: ReadFailed) -> Ended:
         """Unknown stays unknown while Acquire cannot be read, at no cost and for as long as it takes."""
         self.reopen = replace(self.reopen, waits=self.reopen.waits + 1)
+        longest_seconds = min(LONGEST_LOOK_LATER_SECONDS, self.tools.policy.backoff_cap_seconds)
         wait_seconds = backoff.ceiling_seconds(
-            self.reopen.waits, base_seconds=FIRST_LOOK_LATER_SECONDS, cap_seconds=LONGEST_LOOK_LATER_SECONDS
+            self.reopen.waits, base_seconds=FIRST_LOOK_LATER_SECONDS, cap_seconds=longest_seconds
         )
         at_ms = self.now_ms() + int(wait_seconds * 1000)
         return await self.due(Status.CHECKING, at_ms, "outcome_unknown", str(failure))

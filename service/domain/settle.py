@@ -14,6 +14,8 @@ from service.domain.threads import Claim, Effect, Intent, Thread, with_claim, wi
 
 READ_LAGS = 3
 """Absence is believed only after this many times the worst read lag that was measured."""
+LONGEST_VIEW_WAIT_MS = 60_000
+"""Between looks that wait for the baseline's view to come back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,10 @@ def examine(
     settle_ms = max(settle_ms, READ_LAGS * read_lag_ms)
     settled_at_ms = intent.ends_by_ms + settle_ms
     unreadable = tuple(effect for effect, _, texts in fresh if intent.words is None or not texts)
+    if not unreadable and _another_view(intent, look):
+        patience_ms = min(LONGEST_VIEW_WAIT_MS, max(0, now_ms - settled_at_ms))
+        look_again_ms = _next_look_ms(intent, now_ms, settled_at_ms) + patience_ms
+        return Undecided(look_again_ms, counts=False)
     if unreadable or not _comparable(intent, look):
         if now_ms < settled_at_ms:
             return Undecided(_next_look_ms(intent, now_ms, settled_at_ms), counts=False)
@@ -155,6 +161,15 @@ def _messages(case_id: int | None, look: Look) -> tuple[Message, ...]:
     if look.messages is None or case_id is None:
         return ()
     return look.messages.by_case.get(case_id, ())
+
+
+def _another_view(intent: Intent, look: Look) -> bool:
+    """Whether a later look may well come in the baseline's view again: from this one nothing is concluded."""
+    if intent.kind == "create":
+        return intent.view is not None and intent.view != look.view
+    if look.messages is None:
+        return intent.view is not None
+    return intent.view == "messages" and not look.messages.complete
 
 
 def _comparable(intent: Intent, look: Look) -> bool:

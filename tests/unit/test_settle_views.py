@@ -1,0 +1,50 @@
+"""A look in another view than the baseline's concludes nothing (rule 4), however late it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from service.domain.cases import Case, Look
+from service.domain.settle import Absent, Undecided, Unreadable, examine
+from service.domain.threads import Intent, Thread
+
+SETTLE_MS = 15_000
+ROOT = Case(id=10, thread_id=10, status="closed", closed=True, text="the first words")
+CREATE = Intent(
+    reopen_id="r",
+    attempt=1,
+    kind="create",
+    seen=frozenset({10}),
+    view="thread",
+    token="rx-none",
+    words="It broke again, and nobody answers",
+    at_ms=0,
+    ends_by_ms=10_000,
+    empty_looks=1,
+)
+THREAD = Thread(id=10, intents=(CREATE,))
+LONG_AFTER_MS = 3_600_000
+
+
+def look_of(view, *cases):
+    return Look(root_id=10, view=view, cases={case.id: case for case in cases}, taken_ms=LONG_AFTER_MS)
+
+
+def examined(intent, look):
+    thread = replace(THREAD, intents=(intent,))
+    return examine(intent, thread, look, LONG_AFTER_MS, settle_ms=SETTLE_MS)
+
+
+def test_another_view_is_waited_out():
+    """While only the fallback can be read, the call stays unknown: neither absent nor a person's matter."""
+    verdict = examined(CREATE, look_of("contact", ROOT))
+    assert isinstance(verdict, Undecided)
+    assert not verdict.counts
+    assert verdict.look_again_ms > LONG_AFTER_MS + 1_000, "an hour later nobody looks every second"
+    assert isinstance(examined(CREATE, look_of("thread", ROOT)), Absent)
+
+
+def test_a_baseline_that_could_not_be_taken_is_a_persons_matter():
+    """Without a baseline no look can ever tell absence, so a person is asked once time is over."""
+    append = replace(CREATE, kind="append", case_id=10, view=None, seen=frozenset())
+    assert isinstance(examined(append, look_of("thread", ROOT)), Unreadable)
