@@ -75,7 +75,7 @@ class Helpdesk:
         while True:
             self.deliveries += 1
             try:
-                answer = await _post(http, self.url, event)
+                answer = await post(http, self.url, event)
             except httpx.TransportError:
                 self.refused += 1
             else:
@@ -86,7 +86,8 @@ class Helpdesk:
             await asyncio.sleep(RESEND_SECONDS)
 
 
-async def _post(http: httpx.AsyncClient, url: str, event: Sent) -> httpx.Response:
+async def post(http: httpx.AsyncClient, url: str, event: Sent) -> httpx.Response:
+    """One delivery of the event, signed now."""
     kind = KINDS["standard"]
     source = SourceSettings(name=SOURCE, kind=kind.name, secrets=(Secret(SECRET),))
     request = kind.sample(

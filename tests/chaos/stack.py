@@ -28,7 +28,7 @@ START_LIMIT_SECONDS = 60.0
 
 CONFIG = f"""
 [acquire]
-timeout_seconds = {TIMEOUT_SECONDS}
+timeout_seconds = {{timeout_seconds}}
 rate_per_second = 0
 [reopen]
 max_attempts = 1000
@@ -86,11 +86,13 @@ class Node:
 class Stack:
     """Everything that a deployment has, on loopback, in one folder."""
 
-    def __init__(self, folder: Path, *, seed: int, workers: int = 2) -> None:
+    def __init__(
+        self, folder: Path, *, seed: int, workers: int = 2, timeout_seconds: float = TIMEOUT_SECONDS
+    ) -> None:
         self._folder = folder
         self._data = folder / "data"
         config = folder / "reopener.toml"
-        config.write_text(CONFIG, "utf-8")
+        config.write_text(CONFIG.format(timeout_seconds=timeout_seconds), "utf-8")
         self.redis = EmbeddedRedis.start(self._data, clock=SystemClock())
         self.redis_url = self.redis.url
         self.sandbox, self.acquire_url = self._start_sandbox(seed)
