@@ -21,7 +21,7 @@ run: setup ## set everything up, run the service and show one reopened case (Ctr
 	@exec $(PY) -m service run
 
 test: setup-dev ## set everything up and run every test
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
 simulate: setup-dev ## play the protocol with a cut at every step, for 60 s (SEED=n tells one history)
 	@$(PY) -m tests.simulation $(if $(SEED),--seed $(SEED)) $(ARGS)
