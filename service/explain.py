@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -16,6 +18,8 @@ from service.settings import SourceSettings
 from service.sources import Kind
 from service.sources.base import Malformed, Rejected, Request
 
+SET_UP_PING = "set_up_ping"
+
 
 class NotARequest(Exception):
     """A file does not hold a request; the message says what to mend."""
@@ -23,50 +27,72 @@ class NotARequest(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """What was found, step by step. `reason` and `hint` say why it was refused, None where it was not.
+    """What was found, step by step; it is read on after a failed verification.
 
-    `probe` is set where the delivery is a set-up request; it is read on after a failed verification.
+    `reason` and `hint` say why it was not verified, `malformed` and `mend` why it could not be read; each is
+    None where it was. `probe` is set where the delivery is a set-up request.
     """
 
     verified: bool
-    reason: str | None
-    hint: str | None
-    probe: str | None
-    events: tuple[tuple[Event, Decision], ...]
-
-
-def explain(kind: Kind, source: SourceSettings, request: Request, now: datetime) -> Explained:
-    """What the receiver would make of this request at this time."""
     reason: str | None = None
     hint: str | None = None
-    verified = True
-    if kind.probes_with_empty_body and request.body.strip() in {b"", b"[]"}:
-        return Explained(verified=True, reason=None, hint=None, probe="set_up_ping", events=())
-    try:
-        kind.verify(request, source, now)
-    except Rejected as rejected:
-        verified, reason, hint = False, rejected.slug, rejected.hint
-    probe = None
+    malformed: str | None = None
+    mend: str | None = None
+    probe: str | None = None
     events: tuple[tuple[Event, Decision], ...] = ()
+
+
+def explain(
+    kind: Kind, source: SourceSettings, request: Request, now: datetime, *, unproven: Sequence[str] = ()
+) -> Explained:
+    """What the receiver would make of this request at this time.
+
+    `unproven` are faults in the source's secrets and options that keep it from being verified.
+    """
+    proof = _proof(kind, source, request, now, unproven)
+    found = read(kind, source, request)
+    return replace(found, verified=proof.verified, reason=proof.reason, hint=proof.hint)
+
+
+def read(kind: Kind, source: SourceSettings, request: Request) -> Explained:
+    """What the receiver would make of this request, which was verified before."""
+    if kind.probes_with_empty_body and request.body.strip() in {b"", b"[]"}:
+        return Explained(verified=True, probe=SET_UP_PING)
     try:
         if kind.challenge(request, source) is not None:
-            probe = "challenge"
-        else:
-            rules = kind.rules(source)
-            events = tuple((event, decide(event, rules)) for event in kind.read(request, source))
+            return Explained(verified=True, probe="challenge")
+        rules = kind.rules(source)
+        events = tuple((event, decide(event, rules)) for event in kind.read(request, source))
     except Malformed as malformed:
-        reason, hint = reason or malformed.slug, hint or malformed.message
-    return Explained(verified, reason, hint, probe, events)
+        return Explained(verified=True, malformed=malformed.slug, mend=malformed.message)
+    pinged = any(isinstance(decision, Ignore) and decision.reason == SET_UP_PING for _, decision in events)
+    return Explained(verified=True, probe=SET_UP_PING if pinged else None, events=events)
 
 
 def as_line(explained: Explained) -> dict[str, Any]:
-    """The contract's JSON line."""
+    """The contract's JSON line, with the sentence for a person beside each slug."""
     return {
         "verified": explained.verified,
         "reason": explained.reason,
+        "hint": explained.hint,
+        "malformed": explained.malformed,
+        "mend": explained.mend,
         "probe": explained.probe,
         "events": [_event(event, decision) for event, decision in explained.events],
     }
+
+
+def differences(before: Explained, after: Explained) -> list[dict[str, Any]]:
+    """What two explanations of one delivery say differently: `{"event", "field", "before", "after"}` each.
+
+    `event` is the place in the delivery, None for what concerns all of it.
+    """
+    one, two = as_line(before), as_line(after)
+    found = _differing(None, one, two, sorted(one.keys() - {"events"}))
+    nothing: dict[str, Any] = {}
+    for place, (was, now) in enumerate(zip_longest(one["events"], two["events"], fillvalue=nothing)):
+        found += _differing(place, was, now, list(was or now))
+    return found
 
 
 def request_from(text: str) -> Request:
@@ -105,10 +131,35 @@ def _body(told: dict[str, Any]) -> bytes:
     return body.encode("utf-8", "surrogatepass")
 
 
+def _proof(
+    kind: Kind, source: SourceSettings, request: Request, now: datetime, unproven: Sequence[str]
+) -> Explained:
+    if kind.option_faults(source.options):
+        # With such options a scheme promises nothing.
+        return Explained(verified=False, reason="source_at_fault", hint="; ".join(unproven))
+    try:
+        kind.verify(request, source, now)
+    except Rejected as rejected:
+        return Explained(verified=False, reason=rejected.slug, hint="; ".join((*unproven, rejected.hint)))
+    return Explained(verified=True)
+
+
+def _differing(
+    place: int | None, before: dict[str, Any], after: dict[str, Any], fields: list[str]
+) -> list[dict[str, Any]]:
+    return [
+        {"event": place, "field": field, "before": before.get(field), "after": after.get(field)}
+        for field in fields
+        if before.get(field) != after.get(field)
+    ]
+
+
 def _event(event: Event, decision: Decision) -> dict[str, Any]:
-    decided, reason = _told(decision)
+    """`event_id` is the helpdesk's own; where it has none, `stand_in_id` is what stands for it."""
+    decided, reason, why = _told(decision)
+    stands_in = event.weak_id_window_seconds is not None
     return {
-        "event_id": event.event_id,
+        "event_id": None if stands_in else event.event_id or None,
         "ticket_id": event.ticket_id,
         "ticket_status": event.ticket_status,
         "customer_email": event.customer_email,
@@ -118,21 +169,23 @@ def _event(event: Event, decision: Decision) -> dict[str, Any]:
         "occurred_at": _time(event.occurred_at),
         "decision": decided,
         "reason": reason,
-        "type": event.type,
+        "why": why,
+        "type": event.type or None,
         "message_id": event.message_id,
         "contact_id": event.contact_id,
         "thread_id": event.thread_id,
+        "stand_in_id": event.event_id if stands_in else None,
     }
 
 
-def _told(decision: Decision) -> tuple[str, str | None]:
+def _told(decision: Decision) -> tuple[str, str | None, str | None]:
     match decision:
         case Accept():
-            return "accept", None
-        case Ignore(reason):
-            return "ignore", reason
-        case Hold(reason):
-            return "hold", reason
+            return "accept", None, None
+        case Ignore(reason, sentence):
+            return "ignore", reason, sentence
+        case Hold(reason, detail):
+            return "hold", reason, detail
 
 
 def _time(moment: datetime | None) -> str | None:

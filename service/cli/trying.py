@@ -89,7 +89,10 @@ def explain(
         files, name = (Path(name), *files), None
     if not files:
         raise Ended("name at least one FILE with a request", status=2)
-    source = _configured(kind, secret_env, changes) if kind else _changed(name or "", changes)
+    unproven: list[str] = []
+    source = _configured(kind, secret_env, changes, unproven) if kind else _changed(name or "", changes)
+    for fault in unproven:
+        click.echo(f"reopener: {fault}", err=True)
     moment = _moment(now) if now else SystemClock().now()
     faulty = False
     for file in files:
@@ -99,7 +102,7 @@ def explain(
             click.echo(f"reopener: {file}: {error}", err=True)
             faulty = True
             continue
-        explained = explain_request(KINDS[source.kind], source, request, moment)
+        explained = explain_request(KINDS[source.kind], source, request, moment, unproven=unproven)
         if as_json:
             told.as_json(as_line(explained))
         else:
@@ -123,13 +126,15 @@ def _origin(settings: Settings) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
-def _configured(kind: str, secret_env: str | None, changes: Sequence[str]) -> SourceSettings:
-    """A source without any configuration, checked as one in the file would be."""
+def _configured(
+    kind: str, secret_env: str | None, changes: Sequence[str], unproven: list[str]
+) -> SourceSettings:
+    """A source without any configuration; what keeps it from verifying anything is noted in `unproven`."""
     if kind not in KINDS:
         hint = nearest(kind, KINDS)
         raise Ended(f"there is no kind {kind}" + hint, status=2)
     table: dict[str, Any] = {"kind": kind, **({"secret_env": secret_env} if secret_env else {})}
-    return _load_source("explained", table, changes)
+    return _load_source("explained", table, changes, unproven)
 
 
 def _changed(name: str, changes: Sequence[str]) -> SourceSettings:
@@ -144,7 +149,9 @@ def _changed(name: str, changes: Sequence[str]) -> SourceSettings:
     return replace(_load_source(name, table, changes), secrets=source.secrets)
 
 
-def _load_source(name: str, table: dict[str, Any], changes: Sequence[str]) -> SourceSettings:
+def _load_source(
+    name: str, table: dict[str, Any], changes: Sequence[str], unproven: list[str] | None = None
+) -> SourceSettings:
     for change in changes:
         key, equals, value = change.partition("=")
         if not equals or not key:
@@ -153,19 +160,27 @@ def _load_source(name: str, table: dict[str, Any], changes: Sequence[str]) -> So
         place = table
         for parent in parents:
             place = place.setdefault(parent, {})
-        place[last] = _value(value) if not parents else value
+        place[last] = value if parents else _value(last, value)
     try:
-        return load_source(name, table, os.environ)
+        return load_source(name, table, os.environ, unproven=unproven)
     except SettingsError as error:
         raise Ended(*error.faults, status=2) from None
 
 
-def _value(text: str) -> Any:
-    """A TOML value where it reads as one (numbers, lists, true), else the text itself."""
+def _value(key: str, text: str) -> Any:
+    """The text itself; a TOML value where the key takes a number, or where it is written as a list or string.
+
+    Ids like 700123 stay text, as a person means them.
+    """
+    if key not in _NUMBERS and not text.startswith(("[", '"', "'")):
+        return text
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+
+
+_NUMBERS = frozenset({"tolerance_seconds"})
 
 
 def _moment(text: str) -> datetime:
@@ -192,6 +207,9 @@ def _tell(file: Path, source: SourceSettings, explained: Explained) -> None:
         click.echo(f"  verified   no: {explained.reason}")
     if explained.hint:
         click.echo(f"             {explained.hint}")
+    if explained.malformed:
+        click.echo(f"  read       no: {explained.malformed}")
+        click.echo(f"             {explained.mend}")
     if explained.probe:
         click.echo(f"  probe      {explained.probe}: a set-up request, nothing to do")
     for event, decision in explained.events:

@@ -13,9 +13,9 @@ class Rules:
     """How the events of one kind of helpdesk are to be judged.
 
     `reply_types` are the event types that tell of a customer's reply; None where every type may (the
-    webhook itself was set up for replies only). `ping_types` are set-up requests. `closed_statuses` are
-    the statuses that let a reply go on; None where the payload's status says nothing, because it is the
-    one after the reply: Acquire is asked anyway.
+    webhook itself was set up for replies only). `ping_types` are set-up requests. `closed_statuses` are, in
+    lower case, the statuses that let a reply go on; None where the payload's status says nothing, because it
+    is the one after the reply: Acquire is asked anyway.
     """
 
     reply_types: frozenset[str] | None
@@ -75,7 +75,7 @@ def _reason_to_ignore(event: Event, rules: Rules) -> Ignore | None:
     if not event.is_public:
         return Ignore("private_note", "This is an internal note, not a public reply.")
     if rules.closed_statuses is not None and event.ticket_status is not None:
-        if event.ticket_status in rules.closed_statuses:
+        if event.ticket_status.lower() in rules.closed_statuses:
             return None
         return Ignore(
             "ticket_not_closed", f"The ticket is {event.ticket_status[:100]!r}, so it goes on there."

@@ -18,8 +18,8 @@ class Event:
     `event_id` is stable over redeliveries and "" where the payload's id is blank. Where a helpdesk has no
     id of its own, it is a hash of the body and `weak_id_window_seconds` says for how long that helpdesk
     may repeat a delivery: the same body later is a new event. `message_id` is the id of the customer's
-    reply: several events of one reply share it. `ticket_status` is spelled as the helpdesk does, in lower
-    case. `contact_id` and `thread_id` are as found in the payload, not yet validated. `drift` names the
+    reply: several events of one reply share it. `ticket_status` is spelled as the helpdesk spells it.
+    `contact_id` and `thread_id` are as found in the payload, not yet validated. `drift` names the
     path of a promised field that an authentic payload no longer has.
     """
 

@@ -36,5 +36,9 @@ class Environment:
             self.fault(name, "must be 1 or 0")
         return text == "1"
 
+    def noting(self, faults: list[str]) -> Environment:
+        """Answer the same environment, with its faults noted elsewhere."""
+        return Environment(self._variables, faults)
+
     def fault(self, name: str, message: str) -> None:
         self._faults.append(f"{name}: {message}")

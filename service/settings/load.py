@@ -21,7 +21,7 @@ from service.settings.model import (
     SettingsError,
     SourceSettings,
 )
-from service.settings.sources import Kind, read_sources
+from service.settings.sources import Kind, read_source, read_sources
 from service.settings.tables import Table
 from service.sources import KINDS
 
@@ -66,18 +66,24 @@ def load(environ: Mapping[str, str], *, role: Role, cwd: Path, kinds: Mapping[st
     return settings
 
 
-def load_source(name: str, values: Mapping[str, object], environ: Mapping[str, str]) -> SourceSettings:
+def load_source(
+    name: str, values: Mapping[str, object], environ: Mapping[str, str], *, unproven: list[str] | None = None
+) -> SourceSettings:
     """Answer one source's settings from its table, as if it stood in the file; its secret may be missing.
 
+    Where `unproven` is given, faults that only keep deliveries from being proven authentic are noted there.
+
     Raises:
-        SettingsError: all faults together.
+        SettingsError: all other faults together.
     """
     faults: list[str] = []
-    table = Table("sources", {name: values}, faults)
-    sources = read_sources(Environment(environ, faults), table, KINDS, secrets_needed=False)
+    table = Table(f"sources.{name}", values, faults)
+    source = read_source(
+        Environment(environ, faults), name, table, KINDS, secrets_needed=False, unproven=unproven
+    )
     if faults:
         raise SettingsError(faults)
-    return sources[name]
+    return source
 
 
 def _read_file(env: Environment, cwd: Path, faults: list[str]) -> dict[str, object]:

@@ -59,24 +59,34 @@ def read_sources(
         elif name in _RESERVED_NAMES:
             table.fault(name, "this name is taken by reopens that are started through the API")
         else:
-            sources[name] = _read_source(env, name, source, kinds, secrets_needed=secrets_needed)
+            sources[name] = read_source(env, name, source, kinds, secrets_needed=secrets_needed)
     return sources
 
 
-def _read_source(
-    env: Environment, name: str, table: Table, kinds: Mapping[str, Kind], *, secrets_needed: bool
+def read_source(
+    env: Environment,
+    name: str,
+    table: Table,
+    kinds: Mapping[str, Kind],
+    *,
+    secrets_needed: bool,
+    unproven: list[str] | None = None,
 ) -> SourceSettings:
+    """Answer one source. Where `unproven` is given, what is wrong with secrets and with the options that
+    say how deliveries are proven authentic is noted there: the payload can be read without.
+    """
     defaults = SourceSettings(name=name, kind="")
     kind_name = _kind_name(table, kinds)
     kind = kinds.get(kind_name)
     options = {key: table.raw(key) for key in table if kind is not None and key in kind.options}
     option_faults = kind.option_faults(options) if kind is not None else []
-    table.add_faults(option_faults)
+    proof_env, proof = (env, table) if unproven is None else (env.noting(unproven), table.noting(unproven))
+    proof.add_faults(option_faults)
     source = SourceSettings(
         name=name,
         kind=kind_name,
         # With options at fault, a kind cannot judge a secret.
-        secrets=_secrets(env, table, kind, None if option_faults else options, needed=secrets_needed),
+        secrets=_secrets(proof_env, proof, kind, None if option_faults else options, needed=secrets_needed),
         tolerance_seconds=table.number(
             "tolerance_seconds", defaults.tolerance_seconds, above=0, at_most=86_400
         ),

@@ -110,6 +110,12 @@ class Table:
         """Note faults that somebody else found in this table, each beginning with its key."""
         self._faults.extend(self.name(fault) for fault in faults)
 
+    def noting(self, faults: list[str]) -> Table:
+        """Answer the same table, with its faults noted elsewhere."""
+        same = Table(self.path, self._values, faults)
+        same._asked = self._asked
+        return same
+
     def name(self, key: str) -> str:
         return f"{self.path}.{key}" if self.path else key
 

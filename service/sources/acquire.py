@@ -13,7 +13,7 @@ from datetime import datetime
 from service.domain.decide import Rules
 from service.sources.base import Options, Rejected, Request, Source
 from service.sources.kind import Kind, Reading
-from service.sources.parts.fields import Shape, at, lower, words
+from service.sources.parts.fields import Shape, at, words
 from service.sources.parts.hmac_scheme import HmacScheme
 from service.sources.parts.json_body import stringified
 from service.sources.parts.options import NoOptions
@@ -47,7 +47,7 @@ _STATUS = Shape(
     event_id=None,
     type=at("event", words),
     ticket_id=at("data.caseId", words),
-    ticket_status=at("data.status", lower),
+    ticket_status=at("data.status", words),
     customer_external_id=at("data.contact.id", words),
     promised=("type",),
 )

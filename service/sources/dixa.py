@@ -14,7 +14,7 @@ from datetime import datetime
 from service.domain.decide import Rules
 from service.sources.base import Options, Rejected, Request, Source
 from service.sources.kind import Kind, Reading
-from service.sources.parts.fields import Shape, at, lower, one_of, text_by_type, unix_s, words
+from service.sources.parts.fields import Shape, at, one_of, text_by_type, unix_s, words
 from service.sources.parts.instants import check_age, written_instant
 from service.sources.parts.options import NoOptions
 from service.sources.parts.samples import Example
@@ -82,7 +82,7 @@ _MESSAGE = Shape(
     event_id=at("event_id", words),
     type=at("event_fqn", words),
     ticket_id=at("data.conversation.csid", words),
-    ticket_status=at("data.conversation.status", lower),
+    ticket_status=at("data.conversation.status", words),
     author=at("data.author.user_type", one_of({"contact": "customer", "member": "agent"})),
     text=text_by_type("data.text", "data.content.content_type"),
     message_id=at("data.message_id", words),

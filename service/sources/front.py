@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from service.domain.decide import Rules
 from service.domain.events import Author
-from service.sources.base import Malformed, Options, Request, Source
+from service.sources.base import Malformed, Request, Source
 from service.sources.kind import Kind, Reading
 from service.sources.parts.by_option import ByOption
 from service.sources.parts.fields import (
@@ -23,7 +23,6 @@ from service.sources.parts.fields import (
     at,
     computed,
     first_of,
-    lower,
     plain,
     pluck,
     split,
@@ -65,16 +64,17 @@ def _challenge(request: Request, _source: Source) -> Mapping[str, object] | None
 _SET_UP = "sync"
 
 
-def _shape(root: str) -> Shape:
+def _shape(root: str, marker: str = "") -> Shape:
     """The event under `root`; `target` is the message it is about, where it is about one."""
     target, last = f"{root}target.data", f"{root}conversation.last_message"
     author: Field[Author] = computed(f"{target}.is_inbound", lambda payload: _author(payload, root))
     message_id = first_of(at(f"{target}.id", words), at(f"{last}.id", words))
     return Shape(
+        marker=marker,
         event_id=at(f"{root}id", words),
         type=at("type", words),
         ticket_id=at(f"{root}conversation.id", words),
-        ticket_status=at(f"{root}conversation.status", lower),
+        ticket_status=at(f"{root}conversation.status", words),
         author=author,
         # A reopening names no message: the customer's is the conversation's last one.
         text=written_by(
@@ -121,17 +121,6 @@ def _from(payload: Payload, message: str) -> str | None:
     return None
 
 
-_APP = Reading(
-    (_shape("payload."),),
-    Rules(reply_types=frozenset({"inbound_received"}), ping_types=frozenset({_SET_UP})),
-)
-_RULE = Reading((_shape(""),), Rules(reply_types=frozenset({"inbound", "reopen"})))
-
-
-def _reading(options: Options) -> Reading:
-    return _RULE if options.get("variant") == "rule" else _APP
-
-
 def _sample(example: Example) -> dict[str, object]:
     message_id = f"msg_{example.number:x}"
     message = {
@@ -173,8 +162,13 @@ def _sample(example: Example) -> dict[str, object]:
 KIND = Kind(
     name="front",
     scheme=_SCHEME,
-    reading=_APP,
-    reading_for=_reading,
+    # An app puts the event under "payload"; a rule sends the event itself.
+    reading=Reading(
+        (_shape("payload.", marker="payload"), _shape("")),
+        Rules(
+            reply_types=frozenset({"inbound_received", "inbound", "reopen"}), ping_types=frozenset({_SET_UP})
+        ),
+    ),
     sample_body=_sample,
     challenges=_challenge,
     retry_window_seconds=86_400,  # not documented: a day is what patient senders take

@@ -10,8 +10,19 @@ Status: `open` already, since the reply opened it. So Acquire's state decides.
 from __future__ import annotations
 
 from service.domain.decide import Rules
+from service.domain.events import Author
 from service.sources.kind import Kind, Reading
-from service.sources.parts.fields import Shape, at, html, lower, one_of, unix_s, words
+from service.sources.parts.fields import (
+    Field,
+    Shape,
+    at,
+    first_of,
+    html,
+    one_of,
+    unix_s,
+    words,
+    written_by,
+)
 from service.sources.parts.hmac_scheme import HmacScheme
 from service.sources.parts.samples import Example
 
@@ -19,30 +30,44 @@ from service.sources.parts.samples import Example
 _PART = "data.item.conversation_parts.conversation_parts.-1"
 _TICKET_PART = "data.item.ticket_parts.ticket_parts.-1"
 
+_AUTHOR: Field[Author] = at(
+    f"{_PART}.author.type",
+    one_of(
+        {
+            "user": "customer",
+            "lead": "customer",
+            "contact": "customer",
+            "admin": "agent",
+            "team": "agent",
+            "bot": "system",
+        }
+    ),
+    f"{_TICKET_PART}.author.type",
+)
+
 _EVENT = Shape(
     event_id=at("id", words),
     type=at("topic", words),
     ticket_id=at("data.item.id", words),
-    ticket_status=at("data.item.state", lower),
-    author=at(
-        f"{_PART}.author.type",
-        one_of(
-            {
-                "user": "customer",
-                "lead": "customer",
-                "contact": "customer",
-                "admin": "agent",
-                "team": "agent",
-                "bot": "system",
-            }
-        ),
-        f"{_TICKET_PART}.author.type",
-    ),
+    ticket_status=at("data.item.state", words, "data.item.ticket_state"),
+    author=_AUTHOR,
     is_public=at(f"{_PART}.part_type", one_of({"note": False}, True), f"{_TICKET_PART}.part_type"),
     text=at(f"{_PART}.body", html, f"{_TICKET_PART}.body"),
     message_id=at(f"{_PART}.id", words, f"{_TICKET_PART}.id"),
-    customer_email=at("data.item.user.email", words),
-    customer_external_id=at("data.item.user.user_id", words),
+    customer_email=first_of(
+        at("data.item.user.email", words),
+        written_by(
+            _AUTHOR,
+            "customer",
+            field=at(f"{_PART}.author.email", words, f"{_TICKET_PART}.author.email"),
+        ),
+    ),
+    customer_external_id=at(
+        "data.item.user.user_id",
+        words,
+        "data.item.contacts.contacts.0.external_id",
+        "data.item.contacts.0.external_id",
+    ),
     occurred_at=at("created_at", unix_s),
     promised=("type", "ticket_id", "author", "text"),
 )

@@ -64,7 +64,7 @@ def _rule_shape(root: str) -> Shape:
         event_id=None,
         type=computed(triggered.path, lambda payload: _type(triggered.read(payload))),
         ticket_id=at(f"{root}.ticket_id", words),
-        ticket_status=at(f"{root}.ticket_status", lower),
+        ticket_status=at(f"{root}.ticket_status", words),
         author=computed(comment, author),
         is_public=computed(triggered.path, lambda payload: "private" not in (triggered.read(payload) or "")),
         text=replace(computed(comment, text), present=latest.present),
