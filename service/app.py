@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
     from service.clock import Clock
 
-METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+HTTP_ERRORS = {
+    404: ("not_found", "There is nothing at this address; /openapi.json lists the API's."),
+    405: ("method_not_allowed", "This address does not take that method; the header Allow tells which."),
+}
 
 log = get_logger(__name__)
 
@@ -63,9 +66,9 @@ def create_app(settings: Settings, clock: Clock) -> Starlette:
         await notes.stop()
         await connection.aclose()
 
-    return Starlette(
+    app = Starlette(
         routes=[
-            Route("/webhooks/{source}", receiver.receive, methods=METHODS),
+            Route("/webhooks/{source}", receiver),
             *api.routes(ledger, settings, clock),
             *metrics.routes(ledger, receiver_metrics, clock),
             *dashboard.routes(ledger, settings, clock),
@@ -73,13 +76,15 @@ def create_app(settings: Settings, clock: Clock) -> Starlette:
         exception_handlers={HTTPException: _http_error, Exception: _fault},
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # helpdesks count an answer that leads elsewhere as a failure
+    return app
 
 
 async def _http_error(_: Request, raised: Exception) -> Response:
     if not isinstance(raised, HTTPException):
         raise raised
-    code = {404: "not_found", 405: "method_not_allowed"}.get(raised.status_code, "http_error")
-    return error(raised.status_code, code, raised.detail, headers=dict(raised.headers or {}))
+    code, message = HTTP_ERRORS.get(raised.status_code, ("http_error", raised.detail))
+    return error(raised.status_code, code, message, headers=dict(raised.headers or {}))
 
 
 async def _fault(_: Request, raised: Exception) -> Response:

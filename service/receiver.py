@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
 from service.answers import error
@@ -28,7 +29,7 @@ from service.sources.base import Malformed, Rejected, Request
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from starlette.requests import Request as HttpRequest
+    from starlette.types import Receive, Scope, Send
 
     from service.clock import Clock
     from service.domain.events import Event
@@ -48,12 +49,11 @@ log = get_logger(__name__)
 class Refused(Exception):
     """A delivery that gets one of the contract's error answers."""
 
-    def __init__(self, status: int, code: str, message: str, *, note: bool = False) -> None:
+    def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(code)
         self.status = status
         self.code = code
         self.message = message
-        self.note = note
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,11 @@ class Receiver:
     clock: Clock
     metrics: ReceiverMetrics
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As an ASGI app, so that every method comes here and is judged."""
+        answer = await self.receive(HttpRequest(scope, receive))
+        await answer(scope, receive, send)
+
     async def receive(self, http: HttpRequest) -> Response:
         """For any bytes and headers, one of the answers that the contract lists for `/webhooks/{source}`."""
         started = self.clock.monotonic()
@@ -76,9 +81,10 @@ class Receiver:
             answer, verdict, reason = await self._take(http, source, delivery_id)
         except Refused as refused:
             verdict, reason = "rejected", refused.code
-            if refused.note:
+            if source is not None:
                 self._note(name, delivery_id, "rejected", refused.code)
-            answer = error(refused.status, refused.code, refused.message)
+            allow = {"Allow": "GET, HEAD, POST"} if refused.status == 405 else None
+            answer = error(refused.status, refused.code, refused.message, headers=allow)
         except LedgerUnavailable as away:
             verdict, reason = "unavailable", away.slug
             answer = error(
@@ -121,14 +127,14 @@ class Receiver:
                 return JSONResponse(challenge), "probe", ""
             events = kind.read(request, source)
         except Rejected as rejected:
-            raise Refused(401, rejected.slug, rejected.hint, note=True) from None
+            raise Refused(401, rejected.slug, rejected.hint) from None
         except Malformed as malformed:
-            raise Refused(400, malformed.slug, malformed.message, note=True) from None
+            raise Refused(400, malformed.slug, malformed.message) from None
         results = await self._admit(source, events, request.body, delivery_id)
         if kind.batches and request.body.lstrip().startswith(b"["):
             return JSONResponse({"status": "batch", "results": results}), "batch", ""
         if len(results) != 1:
-            raise Refused(400, "not_one_event", "The body must hold one event.", note=True)
+            raise Refused(400, "not_one_event", "The body must hold one event.")
         return JSONResponse(results[0]), results[0]["status"], results[0].get("reason", "")
 
     async def _admit(
