@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from redis import Redis as SyncRedis
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from service import api, dashboard, metrics
@@ -18,12 +19,13 @@ from service.answers import error
 from service.clock import SystemClock
 from service.connections import async_client
 from service.domain.errors import LedgerUnavailable
+from service.faults import Faults
 from service.ledger import open_ledger
 from service.logs import get_logger
 from service.notes import Notes
 from service.policy import policy
 from service.queue import Bells
-from service.receiver import RETRY_AFTER_SECONDS, Receiver
+from service.receiver import Receiver
 from service.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -73,7 +75,8 @@ def create_app(settings: Settings, clock: Clock) -> Starlette:
             *metrics.routes(ledger, receiver_metrics, clock),
             *dashboard.routes(ledger, settings, clock),
         ],
-        exception_handlers={HTTPException: _http_error, Exception: _fault},
+        middleware=[Middleware(Faults)],
+        exception_handlers={HTTPException: _http_error},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False  # helpdesks count an answer that leads elsewhere as a failure
@@ -85,14 +88,3 @@ async def _http_error(_: Request, raised: Exception) -> Response:
         raise raised
     code, message = HTTP_ERRORS.get(raised.status_code, ("http_error", raised.detail))
     return error(raised.status_code, code, message, headers=dict(raised.headers or {}))
-
-
-async def _fault(_: Request, raised: Exception) -> Response:
-    """A fault of ours. Helpdesks disable webhooks over a bare 500, and sending again is right."""
-    log.error("request.fault", error=type(raised).__name__)
-    return error(
-        503,
-        "internal_fault",
-        "Something went wrong here. Send it again: it counts once.",
-        retry_after_seconds=RETRY_AFTER_SECONDS,
-    )

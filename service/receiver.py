@@ -130,21 +130,25 @@ class Receiver:
             raise Refused(401, rejected.slug, rejected.hint) from None
         except Malformed as malformed:
             raise Refused(400, malformed.slug, malformed.message) from None
-        results = await self._admit(source, events, request.body, delivery_id)
-        if kind.batches and request.body.lstrip().startswith(b"["):
+        is_batch = kind.batches and request.body.lstrip().startswith(b"[")
+        hashes = [_hash(repr(event).encode() if is_batch else request.body) for event in events]
+        results = await self._admit(source, events, hashes, delivery_id)
+        if is_batch:
             return JSONResponse({"status": "batch", "results": results}), "batch", ""
         if len(results) != 1:
             raise Refused(400, "not_one_event", "The body must hold one event.")
         return JSONResponse(results[0]), results[0]["status"], results[0].get("reason", "")
 
     async def _admit(
-        self, source: SourceSettings, events: list[Event], body: bytes, delivery_id: str
+        self, source: SourceSettings, events: list[Event], hashes: list[str], delivery_id: str
     ) -> list[dict[str, Any]]:
-        """Store what is to be stored, as a whole; the answer for each event, in order."""
-        body_hash = hashlib.sha256(body).hexdigest()
+        """Store what is to be stored, as a whole; the answer for each event, in order.
+
+        `hashes` tell bodies of one event apart; in a batch that is the event's own part of it.
+        """
         decisions = [(event, decide(event, KINDS[source.kind].rules(source))) for event in events]
         admissions = [
-            _admission(source, event, decision, body_hash, f"{delivery_id}.{place}", self.clock.now_ms())
+            _admission(source, event, decision, hashes[place], f"{delivery_id}.{place}", self.clock.now_ms())
             for place, (event, decision) in enumerate(decisions)
             if not isinstance(decision, Ignore)
         ]
@@ -200,6 +204,10 @@ async def _read(http: HttpRequest) -> Request:
         body=b"".join(chunks),
         query=dict(http.query_params),
     )
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _too_large() -> Refused:
@@ -264,7 +272,7 @@ def _message_key(source: str, event: Event) -> str | None:
     """Names the customer's reply: several events of one reply are one."""
     if not event.message_id or not event.ticket_id:
         return None
-    return hashlib.sha256(f"{source}\0{event.ticket_id}\0{event.message_id}".encode()).hexdigest()[:32]
+    return _hash(f"{source}\0{event.ticket_id}\0{event.message_id}".encode("utf-8", "surrogatepass"))[:32]
 
 
 def _answer(admitted: Admitted) -> dict[str, Any]:

@@ -200,7 +200,8 @@ def served(app: Any) -> Iterator[str]:
     thread = threading.Thread(target=serving.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:
-        until(lambda: serving.started or not thread.is_alive())
+        assert until(lambda: serving.started or not thread.is_alive())
+        assert serving.started
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
         serving.should_exit = True

@@ -10,9 +10,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from service.domain.errors import LedgerUnavailable
 from service.domain.ports import Acquire, Gate, Sending
-from service.ledger.scripts import AWAY
+from service.ledger.scripts import ask
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -63,10 +62,7 @@ class RateLimit(Gate):
         if not self._rate:
             return
         holds = max(1, round(self._rate))
-        try:
-            told = await self._reserve(keys=[RATE_KEY], args=[round(1_000_000 / self._rate), calls, holds])
-        except AWAY as away:
-            raise LedgerUnavailable(f"Redis did not answer: {type(away).__name__}") from away
+        told = await ask(self._reserve(keys=[RATE_KEY], args=[round(1_000_000 / self._rate), calls, holds]))
         if int(told):
             await self._sleep(int(told) / 1_000_000)
 

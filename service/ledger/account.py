@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from redis.exceptions import ResponseError
 
-from service.domain.errors import LedgerUnavailable
 from service.ledger.admission import KEPT_DELIVERIES
-from service.ledger.scripts import AWAY
+from service.ledger.scripts import ask
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -38,9 +37,9 @@ class Account:
         read (managed services refuse `CONFIG`), it is taken for forgetful.
         """
         try:
-            config = await self._redis.config_get("append*")
-            replication = await self._redis.info("replication")
-            durable = (
+            config = await ask(self._redis.config_get("append*"))
+            replication = await ask(self._redis.info("replication"))
+            durable = bool(
                 config.get("appendonly") == "yes"
                 and config.get("appendfsync") == "always"
                 and replication.get("role") == "master"
@@ -48,8 +47,6 @@ class Account:
             )
         except ResponseError:
             durable = False
-        except AWAY as away:
-            raise LedgerUnavailable(f"Redis did not answer: {type(away).__name__}") from away
         await self._do(self._redis.hset(f"{P}account", "durable", "1" if durable else "0"))
         return durable
 
@@ -73,8 +70,4 @@ class Account:
             pipe.hincrby(f"{P}totals", f"deliveries:{delivery.verdict}", 1)
         await self._do(pipe.execute())
 
-    async def _do(self, asked: object) -> object:
-        try:
-            return await asked  # type: ignore[misc]
-        except AWAY as away:
-            raise LedgerUnavailable(f"Redis did not confirm: {type(away).__name__}") from away
+    _do = staticmethod(ask)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from service.domain.errors import Fenced, LedgerUnavailable
+from service.domain.errors import Fenced
 from service.domain.ports import Claimed, Lease, Unclaimed
 from service.ledger import codec
 from service.ledger.links import WAITS_FOR_LINK
-from service.ledger.scripts import AWAY, packed
+from service.ledger.scripts import ask, packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -86,11 +86,7 @@ class Leases:
         fields: list[Any] = ["stop_why", why, "stop_until", str(until_ms), "stop_detail", detail]
         await self._ask(self._connection.hset("reopener:account", items=fields))
 
-    async def _ask(self, asked: Any) -> Any:
-        try:
-            return await asked
-        except AWAY as away:
-            raise LedgerUnavailable(f"Redis did not answer: {type(away).__name__}") from away
+    _ask = staticmethod(ask)
 
     async def _write(
         self,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from service.domain.errors import LedgerUnavailable
 from service.domain.reopens import WAITING, Page, Reopen, Status
 from service.ledger import codec
 from service.ledger.links import Link
-from service.ledger.scripts import AWAY
+from service.ledger.scripts import ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -274,11 +273,7 @@ class Reads:
         created = [reopen.created_ms for reopen in await self._existing(ids)]
         return max(0.0, (now_ms - min(created)) / 1000) if created else 0.0
 
-    async def _ask(self, asked: Any) -> Any:
-        try:
-            return await asked
-        except AWAY as away:
-            raise LedgerUnavailable(f"Redis did not answer: {type(away).__name__}") from away
+    _ask = staticmethod(ask)
 
 
 def _delivery(fields: dict[str, str]) -> Delivery:

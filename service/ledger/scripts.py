@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Awaitable
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +37,11 @@ AWAY = (
     OSError,
 )
 """What a Redis that is away, starting, failing over or full answers with, or does not."""
+_TAKES_NOTHING = re.compile(
+    r"\b(OOM|READONLY|NOREPLICAS|MISCONF|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY)\b"
+    r"|read only replica|good replicas"
+)
+"""The same as words: what a command within a script met comes as an error of the script."""
 
 
 class Scripts:
@@ -46,10 +53,20 @@ class Scripts:
 
     async def run(self, name: str, *args: str | bytes | int) -> Any:
         """What the script returns, as text. Raises `LedgerUnavailable` where it is not known to have run."""
-        try:
-            return _text(await self._scripts[name](keys=[], args=list(args)))
-        except AWAY as away:
-            raise LedgerUnavailable(f"Redis did not confirm: {type(away).__name__}") from away
+        return _text(await ask(self._scripts[name](keys=[], args=list(args))))
+
+
+async def ask(asked: Awaitable[Any]) -> Any:
+    """What Redis answers. Raises `LedgerUnavailable` where it is away or takes nothing now."""
+    try:
+        return await asked
+    except AWAY as away:
+        raise LedgerUnavailable(f"Redis did not confirm: {type(away).__name__}") from away
+    except redis.exceptions.ResponseError as refused:
+        told = _TAKES_NOTHING.search(str(refused))
+        if told is None:
+            raise
+        raise LedgerUnavailable(f"Redis takes nothing now: {told[0]}") from refused
 
 
 def packed(value: object) -> bytes:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from service.domain.errors import LedgerUnavailable
-from service.ledger.scripts import AWAY
+from service.ledger.scripts import ask
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -56,8 +55,4 @@ class Sweeps:
         if gone:
             await self._ask(self._connection.hdel(SWEEPERS_KEY, *gone))
 
-    async def _ask(self, asked: Any) -> Any:
-        try:
-            return await asked
-        except AWAY as away:
-            raise LedgerUnavailable(f"Redis did not answer: {type(away).__name__}") from away
+    _ask = staticmethod(ask)
