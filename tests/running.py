@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import logging
 import os
 import re
 import subprocess
@@ -194,6 +195,7 @@ def site_on(variables: Mapping[str, str]) -> Iterator[Site]:
 def served(app: Any) -> Iterator[str]:
     """The app on the server that we run it on; its origin."""
     config = server.config(app, host="127.0.0.1", port=0)
+    logging.getLogger("uvicorn.access").propagate = True  # which it takes away for the whole process
     listening = config.bind_socket()
     serving = uvicorn.Server(config)
     serving.install_signal_handlers = lambda: None
