@@ -54,7 +54,7 @@ class Configured:
 
 
 @cache
-def rsa_keys() -> tuple[str, str, str]:
+def rsa_keys_of(_who: str) -> tuple[str, str, str]:
     """Private key in PEM, public key in PEM, and the path of a file with the public key as JWKS."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     private = key.private_bytes(
@@ -74,7 +74,7 @@ _FOLDER = tempfile.TemporaryDirectory()
 
 
 def _configured() -> list[Configured]:
-    private, public, jwks_file = rsa_keys()
+    private, public, jwks_file = rsa_keys_of("the helpdesk")
     dated = {"map": MAP}
     undated = {"proves_time": False}
     open_ = {"proves_time": False, "proves_body": False}

@@ -10,7 +10,7 @@ import pytest
 from service.domain.decide import Accept, Ignore, decide
 from service.settings import load
 from service.sources import KINDS, CannotSign, Rejected
-from tests.unit.sources.configured import CONFIGURED, rsa_keys
+from tests.unit.sources.configured import CONFIGURED, rsa_keys_of
 from tests.unit.sources.deliveries import NOW, source_of
 
 
@@ -118,7 +118,7 @@ def test_another_secret_is_refused_and_two_at_once_will_do(one):
 def test_a_private_key_is_needed_where_only_the_public_one_is_known(kind):
     """A sample of a kind whose sender signs with a private key says so instead of being unsigned."""
     [one] = [one for one in CONFIGURED if one.name == kind]
-    for signing_key in (None, "no key", rsa_keys()[1]):
+    for signing_key in (None, "no key", rsa_keys_of("the helpdesk")[1]):
         with pytest.raises(CannotSign):
             replace(one, signing_key=signing_key).sample()
 

@@ -6,7 +6,7 @@ import pytest
 
 from service.domain.decide import Ignore, decide
 from service.sources import KINDS
-from tests.unit.sources.configured import CONFIGURED, SECRET, rsa_keys
+from tests.unit.sources.configured import CONFIGURED, SECRET, rsa_keys_of
 from tests.unit.sources.deliveries import NOW, request_of, source_of
 
 BY_NAME = {one.name: one for one in CONFIGURED}
@@ -116,7 +116,7 @@ def test_secrets_that_cannot_work_are_named(kind, secret, fault):
 
 def test_freshchats_key_may_be_written_as_environments_write_it():
     """One line, escaped line ends, or the label that Freshchat prints: all are the same key."""
-    _, public, _ = rsa_keys()
+    _, public, _ = rsa_keys_of("the helpdesk")
     one = BY_NAME["freshchat"]
     spellings = [
         public.replace("\n", " "),

@@ -13,11 +13,11 @@ from service.sources import KINDS, Rejected
 from service.sources.parts.jwks import PublishedKeys, keys_of_file, parse_keys
 from service.sources.parts.jwt import _encoded, write_token
 from service.sources.zoho_desk import ZohoScheme
-from tests.unit.sources.configured import rsa_keys
+from tests.unit.sources.configured import rsa_keys_of
 from tests.unit.sources.deliveries import NOW, request_of, source_of
 
 URL = "https://keys.example.test/jwks.json"
-PRIVATE, _, JWKS_FILE = rsa_keys()
+PRIVATE, _, JWKS_FILE = rsa_keys_of("the helpdesk")
 JWKS = Path(JWKS_FILE).read_bytes()
 SOURCE = source_of("zoho-desk", org_id="1", webhook_id="2", jwks_file=JWKS_FILE)
 SECONDS = int(NOW.timestamp())
