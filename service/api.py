@@ -20,7 +20,9 @@ from service.auth import Gatekeeper
 from service.domain.errors import Conflict, KeyReused, LedgerUnavailable, NotFound, ReopenerError
 from service.domain.reopens import RETRYABLE, Status, reopen_id
 from service.ledger.admission import Admission
+from service.ledger.audit import By, line
 from service.ledger.links import Link
+from service.ledger.listing import Wanted
 from service.logs import get_logger
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 API_SOURCE = "api"
 VERDICTS = ("accepted", "duplicate", "ignored", "held", "rejected")
 LONGEST_KEY = 200
+LONGEST_ACTOR = 80
 LONGEST_REASON = 1_000
 LONGEST_MESSAGE = 500_000
 READY_SECONDS = 1.0
@@ -106,13 +109,13 @@ class Api:
         query = request.query_params
         refuse_unknown(query, ("status", "source", "q", "cursor", "limit"), "parameter")
         status = choice_of(query, "status", [each.value for each in Status])
-        records = await self.ledger.reads.page(
+        wanted = Wanted(
             status=Status(status) if status else None,
             source=query.get("source") or None,
             prefix=query.get("q") or None,
-            cursor=_number_cursor(query.get("cursor")),
-            limit=limit_of(query),
         )
+        cursor = _number_cursor(query.get("cursor"))
+        records = await self.ledger.listing.page(wanted, cursor=cursor, limit=limit_of(query))
         return JSONResponse(views.page(records))
 
     async def show(self, request: Request) -> Response:
@@ -133,8 +136,9 @@ class Api:
         message = text_of(told, "message", longest=LONGEST_MESSAGE)
         ticket_id = text_of(told, "ticket_id", longest=LONGEST_KEY, needed=False) or None
         asked = json.dumps([contact_id, thread_id, message, ticket_id])
+        new_id = reopen_id(API_SOURCE, key)
         admission = Admission(
-            reopen_id=reopen_id(API_SOURCE, key),
+            reopen_id=new_id,
             source=API_SOURCE,
             event_id=key,
             delivery_id=uuid4().hex,
@@ -143,6 +147,7 @@ class Api:
             contact_id=contact_id,
             thread_id=thread_id,
             text=message,
+            audit=line(_by(request), "start", new_id),
         )
         (admitted,) = await self.ledger.admissions.admit([admission])
         if admitted.conflict:
@@ -153,7 +158,7 @@ class Api:
         return JSONResponse(views.reopen(record))
 
     async def retry(self, request: Request) -> Response:
-        record = await self.ledger.verbs.retry(request.path_params["id"])
+        record = await self.ledger.verbs.retry(request.path_params["id"], by=_by(request))
         return self._changed("retried", JSONResponse(views.reopen(record)), reopen_id=record.id)
 
     async def retry_all(self, request: Request) -> Response:
@@ -165,16 +170,18 @@ class Api:
             )
         source = text_of(told, "source", longest=LONGEST_KEY, needed=False) or None
         count = await self.ledger.verbs.retry_all(Status(status), source)
+        subject = f"all {status}" + (f" of {source}" if source else "")
+        await self.ledger.audit.note(_by(request), "retry", subject, count=count)
         return self._changed("retried_all", JSONResponse({"count": count}), status=status, count=count)
 
     async def cancel(self, request: Request) -> Response:
-        record = await self.ledger.verbs.cancel(request.path_params["id"])
+        record = await self.ledger.verbs.cancel(request.path_params["id"], by=_by(request))
         return self._changed("cancelled", JSONResponse(views.reopen(record)), reopen_id=record.id)
 
     async def resolve(self, request: Request) -> Response:
         told = await body_of(request, known=("contact_id", "thread_id"))
         ids = id_of(told, "contact_id"), id_of(told, "thread_id")
-        record = await self.ledger.verbs.resolve(request.path_params["id"], *ids)
+        record = await self.ledger.verbs.resolve(request.path_params["id"], *ids, by=_by(request))
         return self._changed("resolved", JSONResponse(views.reopen(record)), reopen_id=record.id)
 
     async def run_again(self, request: Request) -> Response:
@@ -182,7 +189,8 @@ class Api:
         why = text_of(told, "reason", longest=LONGEST_REASON)
         first = request.path_params["id"]
         key = request.headers.get("idempotency-key") or uuid4().hex
-        record = await self.ledger.verbs.run_again(first, why, key=reopen_id(f"again\0{first}", key))
+        again_id = reopen_id(f"again\0{first}", key)
+        record = await self.ledger.verbs.run_again(first, why, key=again_id, by=_by(request, why))
         return self._changed(
             "run_again", JSONResponse(views.reopen(record)), reopen_id=record.id, first=first
         )
@@ -204,13 +212,13 @@ class Api:
         source, ticket_id = request.path_params["source"], request.path_params["ticket_id"]
         told = await body_of(request, known=("contact_id", "thread_id"))
         link = Link(id_of(told, "contact_id"), id_of(told, "thread_id"))
-        released = await self.ledger.verbs.link(source, ticket_id, link)
+        released = await self.ledger.verbs.link(source, ticket_id, link, by=_by(request))
         answer = JSONResponse(views.link(source, ticket_id, link) | {"released": released})
         return self._changed("linked", answer, source=source, ticket_id=ticket_id)
 
     async def delete_link(self, request: Request) -> Response:
         source, ticket_id = request.path_params["source"], request.path_params["ticket_id"]
-        if not await self.ledger.account.unlink(source, ticket_id):
+        if not await self.ledger.account.unlink(source, ticket_id, _by(request)):
             raise NotFound("this ticket is not linked")
         return self._changed("unlinked", Response(status_code=204), source=source, ticket_id=ticket_id)
 
@@ -229,12 +237,12 @@ class Api:
         numbers = await self.ledger.reads.stats(self.clock.now_ms())
         return JSONResponse(views.stats(numbers, workers=await self.ledger.reads.workers()))
 
-    async def pause(self, _: Request) -> Response:
-        await self.ledger.account.pause("api")
+    async def pause(self, request: Request) -> Response:
+        await self.ledger.account.pause(_by(request))
         return self._changed("paused", JSONResponse({"paused": True}))
 
-    async def resume(self, _: Request) -> Response:
-        await self.ledger.account.resume()
+    async def resume(self, request: Request) -> Response:
+        await self.ledger.account.resume(_by(request))
         return self._changed("resumed", JSONResponse({"paused": False}))
 
     async def ready(self, _: Request) -> Response:
@@ -266,6 +274,13 @@ def error_of(raised: ReopenerError) -> Response:
     return error(
         503, raised.slug, "Redis is away; try again in a moment.", retry_after_seconds=RETRY_AFTER_SECONDS
     )
+
+
+def _by(request: Request, why: str = "") -> By:
+    """Whom the audit log names: who the caller says it is, and where it called from."""
+    told = request.headers.get("x-reopener-actor", "").strip()[:LONGEST_ACTOR]
+    address = request.client.host if request.client else "somewhere"
+    return By(f"{told} at {address}" if told else address, "api", why)
 
 
 def _number_cursor(told: str | None) -> str | None:

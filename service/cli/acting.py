@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 
 import click
@@ -13,6 +15,7 @@ from service.cli.told import Ended
 from service.domain.errors import Conflict, NotFound
 from service.domain.reopens import Reopen, Status
 from service.ledger import Ledger
+from service.ledger.audit import By
 
 Verb = Callable[[Ledger, str], Awaitable[Reopen]]
 
@@ -23,14 +26,14 @@ def retry(
     if bool(reopen_ids) == bool(status):
         raise Ended("say which: ids, or --status with all of a status", status=2)
     if status is None:
-        _each(reopen_ids, lambda ledger, each: ledger.verbs.retry(each), as_json=as_json)
+        _each(reopen_ids, lambda ledger, each: ledger.verbs.retry(each, by=_by()), as_json=as_json)
         return
     wanted = Status(status)
     if not yes:
         count = with_ledger(lambda ledger: _count(ledger, wanted, source))
         of = f" of {source}" if source else ""
         click.confirm(f"Retry {count} {status} reopens{of}?", abort=True, err=True)
-    count = with_ledger(lambda ledger: ledger.verbs.retry_all(wanted, source))
+    count = with_ledger(lambda ledger: _retry_all(ledger, wanted, source))
     if as_json:
         told.as_json({"count": count})
     else:
@@ -38,18 +41,34 @@ def retry(
 
 
 def cancel(reopen_ids: Sequence[str], *, as_json: bool) -> None:
-    _each(reopen_ids, lambda ledger, each: ledger.verbs.cancel(each), as_json=as_json)
+    _each(reopen_ids, lambda ledger, each: ledger.verbs.cancel(each, by=_by()), as_json=as_json)
 
 
 def switch(*, paused: bool, as_json: bool) -> None:
     async def turn(ledger: Ledger) -> None:
-        await (ledger.account.pause("command line") if paused else ledger.account.resume())
+        await (ledger.account.pause(_by()) if paused else ledger.account.resume(_by()))
 
     with_ledger(turn)
     if as_json:
         told.as_json({"paused": paused})
     else:
         click.echo("Workers take no more work." if paused else "Workers go on.")
+
+
+async def _retry_all(ledger: Ledger, status: Status, source: str | None) -> int:
+    count = await ledger.verbs.retry_all(status, source)
+    subject = f"all {status.value}" + (f" of {source}" if source else "")
+    await ledger.audit.note(_by(), "retry", subject, count=count)
+    return count
+
+
+def _by() -> By:
+    """Whom the audit log names: the user and the machine."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "somebody"
+    return By(f"{user} at {socket.gethostname()}", "command line")
 
 
 async def _count(ledger: Ledger, status: Status, source: str | None) -> int:

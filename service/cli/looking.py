@@ -19,6 +19,7 @@ from service.connections import async_client
 from service.domain.errors import NotFound
 from service.domain.reopens import Page, Reopen, Status
 from service.ledger import Ledger
+from service.ledger.listing import Wanted
 from service.settings import Settings, SettingsError, load
 
 COLUMNS = ("received", "status", "reason", "source", "ticket", "thread", "case", "id")
@@ -51,15 +52,13 @@ def list_reopens(
 ) -> None:
     if status is not None and status not in {each.value for each in Status}:
         raise Ended(f"--status must be one of {', '.join(each.value for each in Status)}", status=2)
-    wanted = Status(status) if status else None
+    wanted = Wanted(status=Status(status) if status else None, source=source, prefix=q)
 
     async def pages(ledger: Ledger) -> list[Reopen]:
         found: list[Reopen] = []
         cursor: str | None = None
         while True:
-            page: Page = await ledger.reads.page(
-                status=wanted, source=source, prefix=q, cursor=cursor, limit=limit
-            )
+            page: Page = await ledger.listing.page(wanted, cursor=cursor, limit=limit)
             found += page.reopens
             cursor = page.next_cursor
             if cursor is None or not everything:

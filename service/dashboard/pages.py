@@ -12,6 +12,8 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from service import views
 from service.domain.errors import NotFound
 from service.domain.reopens import CANCELLABLE, RETRYABLE, Status
+from service.ledger.audit import By
+from service.ledger.listing import Wanted
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -51,7 +53,7 @@ class Pages:
 
     async def overview(self, request: Request) -> Response:
         numbers = await self.ledger.reads.stats(self.clock.now_ms())
-        latest = await self.ledger.reads.page(limit=LATEST)
+        latest = await self.ledger.listing.page(Wanted(), limit=LATEST)
         workers = await self.ledger.reads.workers()
         return render(
             request,
@@ -66,10 +68,8 @@ class Pages:
         asked = {name: query.get(name, "") for name in ("q", "status", "source")}
         status = Status(asked["status"]) if asked["status"] in {each.value for each in Status} else None
         cursor = query.get("cursor", "")
-        records = await self.ledger.reads.page(
-            status=status,
-            source=asked["source"] or None,
-            prefix=asked["q"] or None,
+        records = await self.ledger.listing.page(
+            Wanted(status=status, source=asked["source"] or None, prefix=asked["q"] or None),
             cursor=cursor if cursor.isascii() and cursor.isdigit() and len(cursor) < 19 else None,
             limit=PAGE,
         )
@@ -126,19 +126,19 @@ class Pages:
         return render(request, "thread.html", title=f"Thread {told['thread_id']}", thread=told)
 
     async def retry(self, request: Request) -> Response:
-        record = await self.ledger.verbs.retry(request.path_params["id"])
+        record = await self.ledger.verbs.retry(request.path_params["id"], by=By("admin", "dashboard"))
         return RedirectResponse(f"/reopens/{record.id}", status_code=303)
 
     async def cancel(self, request: Request) -> Response:
-        record = await self.ledger.verbs.cancel(request.path_params["id"])
+        record = await self.ledger.verbs.cancel(request.path_params["id"], by=By("admin", "dashboard"))
         return RedirectResponse(f"/reopens/{record.id}", status_code=303)
 
     async def pause(self, _: Request) -> Response:
-        await self.ledger.account.pause("dashboard")
+        await self.ledger.account.pause(By("admin", "dashboard"))
         return RedirectResponse("/", status_code=303)
 
     async def resume(self, _: Request) -> Response:
-        await self.ledger.account.resume()
+        await self.ledger.account.resume(By("admin", "dashboard"))
         return RedirectResponse("/", status_code=303)
 
 

@@ -5,6 +5,10 @@
     sweeps      what nobody woke in time
     verbs       what people ask for
     reads       what people and programs see
+    listing     lists of reopens by what is asked for
+    failures    what needs a person, grouped by what went wrong
+    series      what happened when, for charts
+    audit       who did what
     account     pause, resume, and notes of deliveries
     scripts/    the Lua scripts, each whole or not at all
 
@@ -21,6 +25,10 @@ All keys begin with `reopener:`
     weak:*                 string  bodies of events without an id, while their helpdesk may repeat them
     links                  hash    source NUL ticket -> contact:thread
     deliveries             stream  the latest deliveries with their verdicts
+    failures, failure:{group}  zsets   groups of dead and held ones by size, and the members of each
+    series:*               hash    counts by minute, hour and day
+    heard                  hash    source -> unix ms of its latest authentic delivery
+    audit                  stream  who did what
     account, totals, epoch, position, sources, sweepers, duplicates
 """
 
@@ -31,9 +39,13 @@ from typing import TYPE_CHECKING
 
 from service.ledger.account import Account
 from service.ledger.admission import Admissions
+from service.ledger.audit import Audit
+from service.ledger.failures import Failures
 from service.ledger.leases import Leases
+from service.ledger.listing import Listing
 from service.ledger.reads import Reads
 from service.ledger.scripts import Scripts
+from service.ledger.series import SeriesReads
 from service.ledger.sweeps import Sweeps
 from service.ledger.verbs import Verbs
 from service.queue import BELL_SECONDS
@@ -56,7 +68,11 @@ class Ledger:
     sweeps: Sweeps
     verbs: Verbs
     reads: Reads
+    listing: Listing
+    failures: Failures
+    series: SeriesReads
     account: Account
+    audit: Audit
 
 
 def open_ledger(connection: Redis, bells: Bells, ticker: Ticker, *, policy: Policy) -> Ledger:
@@ -68,12 +84,17 @@ def open_ledger(connection: Redis, bells: Bells, ticker: Ticker, *, policy: Poli
     bell_ms = BELL_SECONDS * 1000
     admissions = Admissions(scripts, bells, bell_ms=bell_ms, quarantine_ms=quarantine_ms)
     reads = Reads(connection, bells)
+    listing = Listing(scripts, reads)
     return Ledger(
         scripts=scripts,
         admissions=admissions,
         leases=Leases(scripts, connection, ticker, lease_ms=policy.lease_ms, quarantine_ms=quarantine_ms),
         sweeps=Sweeps(scripts, connection),
-        verbs=Verbs(scripts, bells, reads, admissions, bell_ms=bell_ms),
+        verbs=Verbs(scripts, bells, reads, listing, admissions, bell_ms=bell_ms),
         reads=reads,
+        listing=listing,
+        failures=Failures(connection, reads),
+        series=SeriesReads(connection),
         account=Account(connection),
+        audit=Audit(connection),
     )

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
 
 from service.ledger.admission import KEPT_DELIVERIES
+from service.ledger.audit import AUDIT_KEY, KEPT_LINES
 from service.ledger.scripts import ask
+from service.ledger.series import add_to_series
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+    from redis.asyncio.client import Pipeline
 
+    from service.ledger.audit import By
     from service.ledger.reads import Delivery
 
 P = "reopener:"
@@ -24,12 +28,16 @@ class Account:
     def __init__(self, connection: Redis) -> None:
         self._redis = connection
 
-    async def pause(self, who: str) -> None:
+    async def pause(self, by: By) -> None:
         """Workers take no more work; webhooks are taken all the while."""
-        await self._do(self._redis.hset(f"{P}account", "paused", who))
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.hset(f"{P}account", "paused", f"{by.who} ({by.via})")
+        await self._told(pipe, by, "pause", "all workers")
 
-    async def resume(self) -> None:
-        await self._do(self._redis.hdel(f"{P}account", "paused"))
+    async def resume(self, by: By) -> None:
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.hdel(f"{P}account", "paused")
+        await self._told(pipe, by, "resume", "all workers")
 
     async def note_durability(self) -> bool:
         """Note whether this Redis can forget what it confirmed: only with an AOF that is synced on every
@@ -50,8 +58,11 @@ class Account:
         await self._do(self._redis.hset(f"{P}account", "durable", "1" if durable else "0"))
         return durable
 
-    async def unlink(self, source: str, ticket_id: str) -> bool:
-        return bool(await self._do(self._redis.hdel(f"{P}links", f"{source}\0{ticket_id}")))
+    async def unlink(self, source: str, ticket_id: str, by: By) -> bool:
+        """Drop a ticket's link; False where there was none."""
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.hdel(f"{P}links", f"{source}\0{ticket_id}")
+        return bool((await self._told(pipe, by, "unlink", f"{source} {ticket_id}"))[0])
 
     async def note(self, deliveries: Sequence[Delivery]) -> None:
         """Note deliveries that made no record: rejected ones."""
@@ -68,6 +79,15 @@ class Account:
             }
             pipe.xadd(f"{P}deliveries", fields, maxlen=KEPT_DELIVERIES, approximate=True)  # type: ignore[arg-type]
             pipe.hincrby(f"{P}totals", f"deliveries:{delivery.verdict}", 1)
+            add_to_series(pipe, delivery.received_ms, f"{delivery.source}:in:{delivery.verdict}")
+            if delivery.verdict == "ignored":
+                pipe.hset(f"{P}heard", delivery.source, str(delivery.received_ms))
         await self._do(pipe.execute())
+
+    async def _told(self, pipe: Pipeline, by: By, what: str, subject: str) -> list[Any]:
+        """Do what is in the pipe and note who wanted it, both or neither."""
+        pipe.xadd(AUDIT_KEY, by.fields(what, subject), maxlen=KEPT_LINES, approximate=True)
+        done: list[Any] = await self._do(pipe.execute())
+        return done
 
     _do = staticmethod(ask)

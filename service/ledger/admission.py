@@ -46,6 +46,7 @@ class Admission:
     weak_seconds: int = 0
     again_of: str | None = None
     again_reason: str | None = None
+    audit: str | None = None
 
     @property
     def box(self) -> str:
@@ -108,6 +109,7 @@ class Admissions:
             "delivery_id": admission.delivery_id,
             "again_of": admission.again_of or "",
             "again_reason": admission.again_reason or "",
+            "audit": admission.audit or "",
             "version": str(RECORD_VERSION),
             "bell": bell.id,
             "job_key": bell.job_key,

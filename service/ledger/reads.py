@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from service.domain.reopens import WAITING, Page, Reopen, Status
+from service.domain.reopens import WAITING, Reopen, Status
 from service.ledger import codec
 from service.ledger.links import Link
 from service.ledger.scripts import ask
@@ -103,33 +103,16 @@ class Reads:
         value = await self._ask(self._redis.hget(f"{P}r:{reopen_id}", "body_hash"))
         return value.decode() if value else None
 
-    async def page(
-        self,
-        *,
-        status: Status | None = None,
-        source: str | None = None,
-        prefix: str | None = None,
-        cursor: str | None = None,
-        limit: int = 50,
-    ) -> Page:
-        """A page of reopens, newest first. `cursor` is a page's `next_cursor`; `prefix` begins one of a
-        reopen's ids. Raises `ValueError` where the cursor is none of ours.
-        """
-        before = int(cursor) if cursor else None
-        if prefix:
-            found = await self._found(prefix)
-            rows = [
-                reopen
-                for reopen in await self._existing(found)
-                if (status is None or reopen.status is status)
-                and (source is None or reopen.source == source)
-                and (before is None or reopen.position < before)
-            ]
-        else:
-            rows = await self._listed(status, source, before, limit + 1)
-        rows.sort(key=lambda reopen: reopen.position, reverse=True)
-        more = len(rows) > limit
-        return Page(tuple(rows[:limit]), str(rows[limit - 1].position) if more else None)
+    async def reopens(self, ids: list[str]) -> list[Reopen | None]:
+        """The records of these ids, in order; None where there is none."""
+        return await self._records(ids)
+
+    async def cardinality(self, keys: list[str]) -> int:
+        """How many members these sorted sets have together."""
+        pipe = self._redis.pipeline(transaction=False)
+        for key in keys:
+            pipe.zcard(key)
+        return sum(await self._ask(pipe.execute())) if keys else 0
 
     async def thread(self, thread_id: int) -> ThreadView | None:
         """The thread of an id, also where it is that of a later case; None where nothing is known."""
@@ -182,7 +165,7 @@ class Reads:
         return DeliveryPage(tuple(taken), None)
 
     async def stats(self, now_ms: int) -> Stats:
-        sources = await self._sources()
+        sources = await self.sources()
         pipe = self._redis.pipeline(transaction=True)
         for source in sources:
             for status in Status:
@@ -223,34 +206,13 @@ class Reads:
         names = await self._ask(self._redis.smembers(self._workers_key))
         return int(await self._ask(self._redis.exists(*names))) if names else 0
 
+    async def sources(self) -> list[str]:
+        """Every source that ever had an event accepted."""
+        return sorted(raw.decode() for raw in await self._ask(self._redis.smembers(f"{P}sources")))
+
     async def ping(self) -> None:
         """Whether Redis takes writes: a replica, or one that is full, cannot take a webhook."""
         await self._ask(self._redis.set(f"{P}ping", "1", ex=60))
-
-    async def _listed(
-        self, status: Status | None, source: str | None, before: int | None, limit: int
-    ) -> list[Reopen]:
-        sources = [source] if source else await self._sources()
-        highest = f"({before}" if before is not None else "+inf"
-        pipe = self._redis.pipeline(transaction=False)
-        for name in sources:
-            for each in [status] if status else list(Status):
-                pipe.zrange(
-                    f"{P}is:{name}:{each.value}",
-                    highest,
-                    "-inf",
-                    desc=True,
-                    byscore=True,
-                    offset=0,
-                    num=limit,
-                    withscores=True,
-                )
-        rows = await self._ask(pipe.execute()) if sources else []
-        newest = sorted(((score, raw.decode()) for row in rows for raw, score in row), reverse=True)[:limit]
-        return await self._existing(reopen_id for _, reopen_id in newest)
-
-    async def _sources(self) -> list[str]:
-        return sorted(raw.decode() for raw in await self._ask(self._redis.smembers(f"{P}sources")))
 
     async def _found(self, prefix: str) -> list[str]:
         low = b"[" + prefix.encode()

@@ -21,6 +21,7 @@ NAMES = (
     "evict",
     "link",
     "overdue",
+    "pick",
     "release",
     "renew",
     "reroot",

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from service.domain.errors import Conflict, NotFound
 from service.domain.reopens import CANCELLABLE, RETRYABLE, RUN_AGAIN, Status
 from service.ledger.admission import Admission
+from service.ledger.audit import line
 from service.ledger.links import RESOLVABLE, WAITS_FOR_LINK
+from service.ledger.listing import Wanted
 from service.ledger.scripts import packed
 
 if TYPE_CHECKING:
@@ -15,64 +17,73 @@ if TYPE_CHECKING:
 
     from service.domain.reopens import Reopen
     from service.ledger.admission import Admissions
+    from service.ledger.audit import By
     from service.ledger.links import Link
+    from service.ledger.listing import Listing
     from service.ledger.reads import Reads
     from service.ledger.scripts import Scripts
     from service.queue import Bells
 
-RETRY_BATCH = 1_000
-
 
 class Verbs:
-    """Each raises `NotFound` or `Conflict` with words for the person who asked."""
+    """Each raises `NotFound` or `Conflict` with words for a person. `by` goes to the audit log."""
 
     def __init__(
-        self, scripts: Scripts, bells: Bells, reads: Reads, admissions: Admissions, *, bell_ms: int
+        self,
+        scripts: Scripts,
+        bells: Bells,
+        reads: Reads,
+        listing: Listing,
+        admissions: Admissions,
+        *,
+        bell_ms: int,
     ) -> None:
         self._scripts = scripts
         self._bells = bells
         self._reads = reads
+        self._listing = listing
         self._admissions = admissions
         self._bell_ms = bell_ms
 
-    async def retry(self, reopen_id: str) -> Reopen:
+    async def retry(self, reopen_id: str, *, by: By | None = None) -> Reopen:
         """Once more, guarded: it looks in Acquire first like any attempt, so it cannot make a second case."""
         fields = ["next_ms", "", "reason", "", "detail", "", "spent", "0", "sent", "0"]
         fields += ["age_ms", "0", "ticking_since_ms", "0", "claims", "0"]
-        await self._verb("retry", reopen_id, RETRYABLE, Status.QUEUED, fields)
+        await self._verb("retry", reopen_id, RETRYABLE, Status.QUEUED, fields, by)
         await self.ring(reopen_id)
         return await self._now(reopen_id)
 
-    async def cancel(self, reopen_id: str) -> Reopen:
-        await self._verb("cancel", reopen_id, CANCELLABLE, Status.CANCELLED, ["next_ms", ""])
+    async def cancel(self, reopen_id: str, *, by: By | None = None) -> Reopen:
+        await self._verb("cancel", reopen_id, CANCELLABLE, Status.CANCELLED, ["next_ms", ""], by)
         return await self._now(reopen_id)
 
     async def retry_all(self, status: Status, source: str | None) -> int:
         """Retry all that are in this status; returns how many were taken up."""
-        count, cursor = 0, None
-        while True:
-            page = await self._reads.page(status=status, source=source, cursor=cursor, limit=RETRY_BATCH)
-            for reopen in page.reopens:
+        count = 0
+        async for ids in self._listing.ids(Wanted(status=status, source=source)):
+            for reopen_id in ids:
                 try:
-                    await self.retry(reopen.id)
+                    await self.retry(reopen_id)
                 except (Conflict, NotFound):
                     continue
                 count += 1
-            if page.next_cursor is None:
-                return count
-            cursor = page.next_cursor
+        return count
 
-    async def resolve(self, reopen_id: str, contact_id: int, thread_id: int) -> Reopen:
+    async def resolve(
+        self, reopen_id: str, contact_id: int, thread_id: int, *, by: By | None = None
+    ) -> Reopen:
         """A held one goes on, and with it every reply of its ticket that waits for the same."""
         reopen = await self._now(reopen_id)
-        await self._link(reopen.source, reopen.ticket_id or "", contact_id, thread_id, reopen_id)
+        told = line(by, "resolve", reopen_id)
+        await self._link(reopen.source, reopen.ticket_id or "", contact_id, thread_id, reopen_id, told)
         return await self._now(reopen_id)
 
-    async def link(self, source: str, ticket_id: str, link: Link) -> int:
+    async def link(self, source: str, ticket_id: str, link: Link, *, by: By | None = None) -> int:
         """Put a ticket's link; returns how many waiting replies it let go on."""
-        return await self._link(source, ticket_id, link.contact_id, link.thread_id, "")
+        told = line(by, "link", f"{source} {ticket_id}")
+        return await self._link(source, ticket_id, link.contact_id, link.thread_id, "", told)
 
-    async def run_again(self, reopen_id: str, reason: str, *, key: str) -> Reopen:
+    async def run_again(self, reopen_id: str, reason: str, *, key: str, by: By | None = None) -> Reopen:
         """Do a finished or held one once more, as a new reopen linked to it; `key` makes it repeatable."""
         first = await self._now(reopen_id)
         if first.status not in RUN_AGAIN:
@@ -91,6 +102,7 @@ class Verbs:
             text=first.text,
             again_of=first.id,
             again_reason=reason,
+            audit=line(by, "run again", first.id),
         )
         await self._admissions.admit([admission])
         return await self._now(key)
@@ -111,13 +123,21 @@ class Verbs:
         return bool(rung)
 
     async def _verb(
-        self, verb: str, reopen_id: str, allowed: Sequence[Status], to: Status, fields: list[str]
+        self,
+        verb: str,
+        reopen_id: str,
+        allowed: Sequence[Status],
+        to: Status,
+        fields: list[str],
+        by: By | None,
     ) -> None:
-        statuses = packed([status.value for status in allowed])
-        row = await self._scripts.run("verb", reopen_id, statuses, to.value, packed(fields))
+        statuses, told = packed([status.value for status in allowed]), line(by, verb, reopen_id)
+        row = await self._scripts.run("verb", reopen_id, statuses, to.value, packed(fields), told)
         self._judge(verb, row, [status.value for status in allowed])
 
-    async def _link(self, source: str, ticket: str, contact_id: int, thread_id: int, one: str) -> int:
+    async def _link(
+        self, source: str, ticket: str, contact_id: int, thread_id: int, one: str, told: str
+    ) -> int:
         row = await self._scripts.run(
             "link",
             source,
@@ -129,6 +149,7 @@ class Verbs:
             packed(WAITS_FOR_LINK),
             "",
             "",
+            told,
         )
         self._judge("resolve", row, ["held"])
         for released in row[1:2]:

@@ -4,7 +4,7 @@
 -- ARGV[3]  how many deliveries the stream of the latest keeps
 -- ARGV[4]  JSON list of admissions, all values strings:
 --          {id, source, event_id, ticket_id, contact_id, thread_id, box, status, reason, detail, text, email,
---           message_key, weak_key, weak_ms, body_hash, delivery_id, again_of, again_reason, version,
+--           message_key, weak_key, weak_ms, body_hash, delivery_id, again_of, again_reason, version, audit,
 --           bell, job_key, queue_key, queues_key, job: [field, value, ...]}
 -- Returns a list of {verdict, reopen id, status, reason, conflict}.
 
@@ -12,10 +12,16 @@ local quarantine_ms, bell_ms, kept = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[
 local now = now_ms()
 epoch(quarantine_ms)
 
+-- Written to the series once for all events.
+local heard, counted = {}, {}
+
 local function note(a, verdict, id, reason)
   redis.call('XADD', P .. 'deliveries', 'MAXLEN', '~', kept, '*', 'id', a.delivery_id, 'source', a.source,
     'event_id', a.event_id, 'verdict', verdict, 'reason', reason, 'reopen_id', id, 'ms', text(now))
   redis.call('HINCRBY', P .. 'totals', 'deliveries:' .. verdict, 1)
+  local what = a.source .. ':in:' .. verdict
+  counted[what] = (counted[what] or 0) + 1
+  heard[a.source] = true
 end
 
 local function known_id(a)
@@ -75,6 +81,10 @@ local function create(a)
     'thread_id', a.thread_id, 'text', a.text, 'reason', a.reason, 'detail', a.detail, 'deliveries', '1',
     'again_of', a.again_of, 'again_reason', a.again_reason, 'email', a.email, 'version', a.version, 'box', box,
     'body_hash', a.body_hash, 'last_delivery', a.delivery_id)
+  if a.status == 'held' then
+    join_failures(a.id, a.status, a.reason, a.detail, text(position))
+  end
+  audit(a.audit)
   redis.call('SADD', P .. 'sources', a.source)
   redis.call('ZADD', P .. 'is:' .. a.source .. ':' .. a.status, position, a.id)
   redis.call('HINCRBY', P .. 'totals', 'accepted', 1)
@@ -107,5 +117,11 @@ for i, a in ipairs(cjson.decode(ARGV[4])) do
   end
   local id = known_id(a)
   results[i] = id and again(a, id) or create(a)
+end
+for what, number in pairs(counted) do
+  add_to_series(now, what, number)
+end
+for source in pairs(heard) do
+  redis.call('HSET', P .. 'heard', source, text(now))
 end
 return results

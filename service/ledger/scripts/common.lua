@@ -52,10 +52,82 @@ local function set_of(json_list)
   return set
 end
 
+-- The series behind the charts: what happened in each minute, hour and day, by source. One hash holds an hour, a
+-- day or 32 days of it, and goes when no chart shows it any more.
+local series = { { 'm', 60000, 60, 10800 }, { 'h', 3600000, 24, 33 * 86400 }, { 'd', 86400000, 32, 65 * 86400 } }
+
+local function add_to_series(now, what, number)
+  for _, each in ipairs(series) do
+    local slot = math.floor(now / each[2])
+    local key = P .. 'series:' .. each[1] .. ':' .. text(math.floor(slot / each[3]))
+    if redis.call('HINCRBY', key, text(slot) .. ':' .. what, number) == number then
+      redis.call('EXPIRE', key, each[4])
+    end
+  end
+end
+
+-- Reopens that need a person, grouped by what went wrong: status, reason, and the words with their numbers, ids and
+-- quotes evened out. The size of a group is the size of its set.
+local function join_failures(id, status, reason, detail, position)
+  local words = string.sub(detail or '', 1, 300)
+  words = string.gsub(words, '"[^"]*"', '"')
+  words = string.gsub(words, "'[^']*'", "'")
+  words = string.gsub(words, '%x*%d[%x-]*', '#')
+  local group = string.sub(redis.sha1hex(status .. '\0' .. (reason or '') .. '\0' .. string.lower(words)), 1, 16)
+  redis.call('HSET', P .. 'r:' .. id, 'failure', group)
+  redis.call('ZADD', P .. 'failure:' .. group, position, id)
+  redis.call('ZADD', P .. 'failures', redis.call('ZCARD', P .. 'failure:' .. group), group)
+end
+
+local function leave_failures(id)
+  local group = redis.call('HGET', P .. 'r:' .. id, 'failure')
+  if not group then
+    return
+  end
+  redis.call('HDEL', P .. 'r:' .. id, 'failure')
+  redis.call('ZREM', P .. 'failure:' .. group, id)
+  local left = redis.call('ZCARD', P .. 'failure:' .. group)
+  if left > 0 then
+    redis.call('ZADD', P .. 'failures', left, group)
+  else
+    redis.call('ZREM', P .. 'failures', group)
+  end
+end
+
+-- Who did what: JSON list of fields and values, '' where nobody is to be told of it. Append-only, the latest 20,000.
+local function audit(told)
+  if told and told ~= '' then
+    redis.call('XADD', P .. 'audit', 'MAXLEN', '~', '20000', '*', unpack(cjson.decode(told)))
+  end
+end
+
+local needs_person = { dead = true, held = true }
+local carried = { reopened = true, appended = true }
+
+-- What an end leaves in the series: which it was, and how long the customer waited where it reached Acquire; the
+-- bucket is a quarter of a power of two of milliseconds.
+local function count_end(source, to, created_ms)
+  local now = now_ms()
+  add_to_series(now, source .. ':' .. to, 1)
+  if carried[to] then
+    local waited_ms = math.max(1, now - tonumber(created_ms or now))
+    add_to_series(now, ':' .. text(math.floor(4 * math.log(waited_ms) / math.log(2))), 1)
+  end
+end
+
 -- Membership in one index is the status: counts derive from it.
 local function set_status(id, to)
-  local r = redis.call('HMGET', P .. 'r:' .. id, 'status', 'source', 'position', 'box')
+  local r = redis.call('HMGET', P .. 'r:' .. id, 'status', 'source', 'position', 'box', 'created_ms', 'reason', 'detail')
   if r[1] ~= to then
+    if needs_person[r[1]] then
+      leave_failures(id)
+    end
+    if needs_person[to] then
+      join_failures(id, to, r[6], r[7], r[3])
+    end
+    if not waiting[to] then
+      count_end(r[2], to, r[5])
+    end
     redis.call('ZREM', P .. 'is:' .. r[2] .. ':' .. r[1], id)
     redis.call('ZADD', P .. 'is:' .. r[2] .. ':' .. to, r[3], id)
     redis.call('HSET', P .. 'r:' .. id, 'status', to)

@@ -8,6 +8,7 @@
 -- ARGV[7]  JSON list of the reasons for which replies wait until contact and thread are known
 -- ARGV[8]  the box that a worker looked up, and
 -- ARGV[9]  its token; both '' where a person says it
+-- ARGV[10] the line of the audit log, '' for none
 -- Returns {'done', released, ...}, {'conflict', status, reason}, {'missing'} or {'fenced'}.
 
 local source, ticket, contact, thread, one = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -59,6 +60,7 @@ if string.sub(box, 1, 2) == 'k:' then
   redis.call('HDEL', P .. 'bells', box)
   redis.call('ZREM', P .. 'due', box)
 end
+audit(ARGV[10])
 if #released > 1 then
   redis.call('ZADD', P .. 'due', text(now), home)
 end

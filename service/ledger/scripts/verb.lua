@@ -3,6 +3,7 @@
 -- ARGV[2]  JSON list of the statuses it is allowed in
 -- ARGV[3]  the status it leads to
 -- ARGV[4]  JSON list of fields and values to set
+-- ARGV[5]  the line of the audit log, '' for none
 -- Returns {'done', status before}, {'conflict', status, reason} or {'missing'}.
 
 local id = ARGV[1]
@@ -21,4 +22,5 @@ if waiting[ARGV[3]] then
 elseif ARGV[3] ~= 'held' then
   redis.call('ZREM', P .. 'inbox:' .. r[3], id)
 end
+audit(ARGV[5])
 return { 'done', r[1] }
