@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from rq import Queue
+from rq.exceptions import DeserializationError
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 QUEUE_NAME = "reopener"
 JOB_FUNCTION = "workers.jobs.ring"
 """The dotted path is wire format: jobs written by one version are run by another."""
+JOB_VERSION = 1
+"""The least version of this software that may answer a bell of this form; versions run side by side."""
 JOB_TIMEOUT_SECONDS = 900
 BELL_SECONDS = 10
 """How long a bell is taken for outstanding before the sweeper rings again."""
@@ -60,7 +63,7 @@ class Bells:
         bell_id = uuid4().hex
         job = Job.create(
             JOB_FUNCTION,
-            args=[name, bell_id],
+            args=[name, bell_id, JOB_VERSION],
             id=bell_id,
             connection=self._connection,
             serializer=JSONSerializer,
@@ -74,6 +77,33 @@ class Bells:
         job.enqueued_at = job.created_at
         stored = {**job.to_dict(), "data": job.data, "status": JobStatus.QUEUED.value}
         return Bell(bell_id, job.key, self._queue.key, Queue.redis_queues_keys, _flat(stored))
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """What a bell's job says."""
+
+    name: str
+    bell: str
+    version: int
+
+    @property
+    def is_known(self) -> bool:
+        """A newer version's bell is left to it: the sweeper rings again, and so do its own workers."""
+        return self.version <= JOB_VERSION
+
+
+def ring_of(job: Job) -> Ring | str:
+    """What the job says; words on why not where it is none of ours."""
+    try:
+        function, arguments = job.func_name, list(job.args)
+    except DeserializationError:
+        return "not a job of this service: its data is not in RQ's JSON form"
+    match arguments:
+        case [str(name), str(bell), int(version)] if function == JOB_FUNCTION:
+            return Ring(name, bell, version)
+        case _:
+            return f"not a job of this service, which knows {JOB_FUNCTION}(name, bell, version) alone"
 
 
 def _flat(fields: dict[str, object]) -> tuple[str, ...]:

@@ -95,6 +95,7 @@ class Engine:
             self._answers.discard(task)
 
     async def _drain(self, patience_seconds: float) -> None:
+        self._ringing.take_no_more()
         if self._answers:
             await asyncio.wait(self._answers, timeout=patience_seconds)
         left = list(self._answers)

@@ -7,18 +7,23 @@ import os
 from pathlib import Path
 
 from service.clock import SystemClock
+from service.queue import JOB_VERSION
 from service.settings import load
 from workers.ringing import Ringing
 from workers.runtime import Runtime
 
 
-def ring(name: str, bell: str) -> None:
+def ring(name: str, bell: str, version: int = 1) -> None:
     """Work the thread that `name` (a reopen's id or a box) belongs to until nothing of it is due.
+
+    `version` is the least version of this software that may answer; a newer one is left to newer workers,
+    since the sweeper rings again.
 
     Our own pool (workers/pool.py) never calls this: it answers bells in its own event loop. A stock
     `rq worker` does, one at a time.
     """
-    asyncio.run(_ring(name, bell))
+    if version <= JOB_VERSION:
+        asyncio.run(_ring(name, bell))
 
 
 async def _ring(name: str, bell: str) -> None:

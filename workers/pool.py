@@ -1,61 +1,62 @@
 """An RQ worker that answers many bells at a time, from RQ's own queue and registries.
 
-RQ's loop runs in the main thread: it pops a bell (BLMOVE), registers its execution, and hands it to the
-engine. What is finished is taken off RQ's registries in batches by a thread of its own. `rq info` shows the
-worker and its executions, `rq suspend`, the shutdown and stop-job commands work as with any RQ worker.
+RQ's loop runs in the main thread: it pops bells (`Popper`), hands them to the engine, and registers their
+executions (`Books`). What is finished is taken off RQ's registries in batches by a thread of its own.
+`rq info` shows the worker and its executions; `rq suspend`, the shutdown, stop-job and stop-execution
+commands work as with any RQ worker. A job in our queue that is none of ours is failed, and harms nobody.
 
-It leans on these internals of RQ 3.0, which tests/contract/test_rq_internals.py watches: `BaseWorker.work`
-calls `dequeue_job_and_maintain_ttl` and `execute_job` in turn and `teardown` at the end;
-`dequeue_job_and_maintain_ttl` returns a job and its queue; `prepare_execution` and `prepare_job_execution`
-register a job as started and take it off the intermediate queue; `cleanup_execution` takes it off again;
-`request_stop` raises `StopRequested` unless the state is busy; `get_state`, `executions`, `_stop_requested`.
+The three files lean on these internals of RQ 3.0, which tests/contract/test_rq_internals.py watches:
+
+    BaseWorker.work   calls check_for_suspension, run_maintenance_tasks, dequeue_job_and_maintain_ttl
+                      and execute_job in turn, ends where the third returns None, and calls teardown then
+    BaseWorker        connection, queues, executions, get_state, set_state, heartbeat, register_birth,
+                      should_run_maintenance_tasks, get_heartbeat_ttl, cleanup_execution,
+                      handle_job_failure, handle_payload, request_stop, request_stop_execution, procline,
+                      _install_signal_handlers, _stop_requested, _stopped_job_id
+    Queue             key, intermediate_queue_key: what is popped waits there until its execution stands
+    Job               fetch_many, prepare_for_execution, started_job_registry, key
+    Execution         create, heartbeat
 """
 
 from __future__ import annotations
 
-import queue as queues
 import signal
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Future
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError
-from rq.job import Job, JobStatus
-from rq.queue import Queue
+from rq.command import parse_payload
 from rq.serializers import JSONSerializer
 from rq.worker import BaseWorker, WorkerStatus
 
 from service.logs import get_logger
-from service.queue import JOB_FUNCTION, JOB_TIMEOUT_SECONDS, QUEUE_NAME
+from service.queue import JOB_TIMEOUT_SECONDS, QUEUE_NAME
+from workers.books import Bookkeeper, Books, Running
+from workers.popping import Popped, Popper
 
 if TYPE_CHECKING:
     from redis import Redis
     from redis.client import Pipeline
-    from rq.executions import Execution
+    from rq.job import Job
+    from rq.queue import Queue
 
     from service.clock import Clock
     from workers.engine import Engine
 
 WORKER_TTL_SECONDS = 60
 HEARTBEAT_SECONDS = 10.0
-EXECUTION_BEAT_SECONDS = 30.0
 SUSPENSION_SECONDS = 1.0
+POP_SECONDS = 0.5
+"""How long a pop waits at Redis, and so how long an idle worker may take to heed a signal."""
+LONGEST_AWAY_SECONDS = 5.0
 DRAIN_SECONDS = 0.1
 """What a drain leaves of the second after the longest call, to take leave of Redis."""
 
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Running:
-    job: Job
-    queue: Queue
-    execution: Execution
-    answer: Future[int]
 
 
 class ConcurrentWorker(BaseWorker):
@@ -80,15 +81,17 @@ class ConcurrentWorker(BaseWorker):
             worker_ttl=WORKER_TTL_SECONDS,
             log_job_description=False,
         )
-        self.log_result_lifespan = False
         self._engine = engine
         self._clock = clock
         self._patience_seconds = patience_seconds
+        self._concurrency = concurrency
         self._slots = threading.BoundedSemaphore(concurrency)
-        self._ended: queues.SimpleQueue[_Running | None] = queues.SimpleQueue()
-        self._bookkeeper = threading.Thread(target=self._keep_books, name="bookkeeper", daemon=True)
-        self._running: dict[str, _Running] = {}
+        books = Books(self, self.queues[0])
+        self._popper = Popper(connection, self.queues[0], books)
+        self._bookkeeper = Bookkeeper(books, clock, on_ended=self._give_back)
+        self._bells: list[Popped] = []
         self._beat_at = self._asked_at = float("-inf")
+        self._stop_at: float | None = None
 
     def run(self) -> None:
         """Work until a signal asks to stop."""
@@ -98,64 +101,79 @@ class ConcurrentWorker(BaseWorker):
     # What RQ's loop calls.
 
     def dequeue_job_and_maintain_ttl(
-        self, timeout: int | None, max_idle_time: int | None = None
+        self,
+        timeout: int | None,  # noqa: ARG002 - RQ's signature
+        max_idle_time: int | None = None,  # noqa: ARG002 - as above
     ) -> tuple[Job, Queue] | None:
-        """The next bell, as soon as there is room for it: what is not popped, others may take."""
-        self.set_state(WorkerStatus.IDLE)
-        self._slots.acquire()
-        popped = None
-        try:
-            popped = super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
-        finally:
-            if popped is None:
-                self._slots.release()
-        return popped
+        """The next bells, as soon as there is room: what is not popped, others may take. None: stop."""
+        away_seconds = 0.0
+        while not self._stop_requested:
+            try:
+                self._look_after_itself()
+                self._bells = self._pop()
+                away_seconds = 0.0
+            except RedisError as error:
+                away_seconds = min(LONGEST_AWAY_SECONDS, 2 * away_seconds + POP_SECONDS)
+                log.warning("worker.redis_away", step="pop", error=type(error).__name__)
+                time.sleep(away_seconds)
+                continue
+            if self._bells:
+                return self._bells[0].job, self.queues[0]
+        return None
 
-    def execute_job(self, job: Job, queue: Queue) -> None:
-        """Hand the bell to the engine, and return at once. Where Redis goes away meanwhile the bell is lost,
-        and the sweeper rings again.
-        """
-        try:
-            self._hand_over(job, queue)
-        except RedisError as error:
-            self._slots.release()
-            log.warning("bell.lost", job_id=job.id, error=type(error).__name__)
-
-    def _hand_over(self, job: Job, queue: Queue) -> None:
+    def execute_job(self, job: Job, queue: Queue) -> None:  # noqa: ARG002 - one of those that were popped
+        """Hand the bells to the engine, and return at once: RQ is told while they are in work."""
+        running = [
+            Running(
+                popped.job,
+                self._engine.submit(
+                    popped.ring.name,
+                    popped.ring.bell,
+                    limit_seconds=float(popped.job.timeout or JOB_TIMEOUT_SECONDS),
+                ),
+            )
+            for popped in self._bells
+        ]
+        self._bookkeeper.take(running)
         self.set_state(WorkerStatus.BUSY)
-        execution = self.prepare_execution(job)
-        self.prepare_job_execution(job, remove_from_intermediate_queue=True)
-        if job.func_name != JOB_FUNCTION:
-            log.error("job.unknown", job_id=job.id, function=job.func_name)
-        name, bell = (str(argument) for argument in job.args)
-        limit_seconds = float(job.timeout or JOB_TIMEOUT_SECONDS)
-        answer = self._engine.submit(name, bell, limit_seconds=limit_seconds)
-        running = _Running(job, queue, execution, answer)
-        self._running[execution.id] = running
-        answer.add_done_callback(lambda _: self._ended.put(running))
 
     def teardown(self) -> None:
         """Drain the engine, close the books, and sign off with RQ."""
-        self._engine.drain(self._patience_seconds)
-        self._ended.put(None)
-        self._bookkeeper.join(DRAIN_SECONDS * 5)
-        try:
+        stopping_seconds = self._clock.monotonic() - self._stop_at if self._stop_at is not None else 0.0
+        log.info("worker.drains", in_flight=len(self._bookkeeper.running()))
+        self._engine.drain(max(0.0, self._patience_seconds - stopping_seconds))
+        self._bookkeeper.finish(DRAIN_SECONDS * 5)
+        with _redis_may_be_away("teardown"):
             super().teardown()
-        except RedisError as error:
-            log.warning("worker.not_signed_off", error=type(error).__name__)
+
+    # Orders: signals, and RQ's commands.
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
-        log.info("worker.drains", signal=signal.Signals(signum).name, in_flight=len(self._running))
-        super().request_stop(signum, frame)
-
-    def request_force_stop(self, signum: int, frame: FrameType | None) -> None:
-        """A second signal: the drain is bounded anyway."""
+        """A flag and nothing else: RQ's own raises wherever the main thread is, and a bell just popped would
+        be lost. A second signal changes nothing, since the drain is bounded anyway.
+        """
+        del signum, frame
+        if not self._stop_requested:
+            self._stop_at = self._clock.monotonic()
+            self._stop_requested = True
 
     def request_stop_execution(self, execution_id: str) -> None:
         """RQ's stop command: the bell's thread is handed back, and the sweeper rings again."""
-        running = self._running.get(execution_id)
-        if running is not None:
-            running.answer.cancel()
+        self._stop(lambda bell: bell.execution is not None and bell.execution.id == execution_id)
+
+    def handle_payload(self, message: Any) -> None:
+        """RQ itself takes one of the jobs in work for the current one; here any of them may be stopped."""
+        payload = parse_payload(message)
+        if payload["command"] == "stop-job":
+            self._stop(lambda bell: bell.job.id == payload.get("job_id"))
+        else:
+            super().handle_payload(message)
+
+    def _stop(self, is_meant: Callable[[Running], bool]) -> None:
+        for bell in filter(is_meant, self._bookkeeper.running()):
+            log.warning("bell.stopped", job_id=bell.job.id)
+            bell.is_stopped = True
+            bell.answer.cancel()
 
     def _install_signal_handlers(self) -> None:
         super()._install_signal_handlers()
@@ -192,52 +210,33 @@ class ConcurrentWorker(BaseWorker):
     def procline(self, message: str) -> None:
         """The process keeps its name."""
 
-    # The books: executions that ended leave RQ's registries.
+    # Slots.
 
-    def _keep_books(self) -> None:
-        while True:
-            batch = self._batch()
-            ended = [running for running in batch if running is not None]
-            try:
-                self._close(ended)
-            except RedisError as error:
-                log.warning("books.redis_away", error=type(error).__name__, count=len(ended))
-            except Exception:
-                # Whatever RQ finds missing (its keys may have been flushed), the slots have to come back.
-                log.exception("books.fault")
-            for running in ended:
-                self._running.pop(running.execution.id, None)
-                self.executions.pop(running.execution.id, None)
-                self._slots.release()
-            if len(ended) < len(batch):
-                return
+    def _look_after_itself(self) -> None:
+        self.check_for_suspension(burst=False)
+        self.heartbeat()
+        if self.should_run_maintenance_tasks:
+            self.run_maintenance_tasks()
+        if not self._bookkeeper.running():
+            self.set_state(WorkerStatus.IDLE)
 
-    def _batch(self) -> list[_Running | None]:
-        batch = [self._ended.get()]
-        while not self._ended.empty():
-            batch.append(self._ended.get_nowait())
-        return batch
+    def _pop(self) -> list[Popped]:
+        """As many bells as there are slots free; none where all slots stay taken, or no bell comes."""
+        if not self._slots.acquire(timeout=POP_SECONDS):
+            return []
+        room = 1
+        while room < self._concurrency and self._slots.acquire(blocking=False):
+            room += 1
+        bells: list[Popped] = []
+        try:
+            bells = self._popper.pop(room, wait_seconds=POP_SECONDS)
+        finally:
+            self._give_back(room - len(bells))
+        return bells
 
-    def _close(self, ended: list[_Running]) -> None:
-        """In one round trip: a bell that was answered is gone, one that failed is kept for people to see.
-
-        RQ's own `Job.delete` asks for the job's status first, and raises where the job is gone.
-        """
-        failed = [running for running in ended if _error_of(running.answer) is not None]
-        with self.connection.pipeline(transaction=False) as pipeline:
-            for running in ended:
-                self.cleanup_execution(running.job, pipeline=pipeline, execution=running.execution)
-                if running not in failed:
-                    pipeline.delete(running.job.key)
-                    self.increment_successful_job_count(pipeline=pipeline)
-            pipeline.execute()
-        for running in failed:
-            error = _error_of(running.answer)
-            log.error("bell.failed", job_id=running.job.id, error=type(error).__name__)
-            running.job.set_status(JobStatus.FAILED)
-            running.queue.failed_job_registry.add(
-                running.job, ttl=running.job.failure_ttl, exc_string=f"{type(error).__name__}: {error}"
-            )
+    def _give_back(self, slots: int) -> None:
+        if slots:
+            self._slots.release(slots)
 
 
 @contextmanager
@@ -246,9 +245,3 @@ def _redis_may_be_away(step: str) -> Iterator[None]:
         yield
     except RedisError as error:
         log.warning("worker.redis_away", step=step, error=type(error).__name__)
-
-
-def _error_of(answer: Future[int]) -> BaseException | None:
-    if answer.cancelled():
-        return None
-    return answer.exception()

@@ -13,6 +13,7 @@ The rules are told in docs/protocol.md.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -39,14 +40,15 @@ MOST_ROUNDS = 4
 POISON_CLAIMS = 5
 
 
-async def work(claimed: Claimed | None, tools: Tools) -> int:
-    """Work the thread's heads one after another until none is due; returns how many were worked.
+async def work(claimed: Claimed | None, tools: Tools, *, goes_on: Callable[[], bool] = lambda: True) -> int:
+    """Work the thread's heads one after another until none is due; returns how many were worked. Where it no
+    longer `goes_on`, the head that follows is left to whoever releases the lease.
 
     Raises `Fenced` where the thread was lost to another worker, `LedgerUnavailable` where Redis is away:
     both leave everything to whoever claims the thread next.
     """
     worked = 0
-    while claimed is not None:
+    while claimed is not None and goes_on():
         claimed = await _run(Head(claimed, tools))
         worked += 1
     return worked

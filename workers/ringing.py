@@ -32,6 +32,11 @@ class Ringing:
         self._runtime = runtime
         self._held: dict[str, Lease] = {}
         self._alone = _Alone()
+        self._goes_on = True
+
+    def take_no_more(self) -> None:
+        """What is in work comes to its end; what would follow it in its thread is handed back."""
+        self._goes_on = False
 
     async def answer(self, name: str, bell: str | None) -> int:
         """Work the thread until nothing of it is due; returns how many reopens were worked.
@@ -41,6 +46,8 @@ class Ringing:
         """
         tools = self._runtime.tools()
         async with self._alone.beside_others():
+            if not self._goes_on:
+                return 0
             try:
                 claimed = await tools.ledger.claim(name, bell=bell, token=uuid4().hex)
             except LedgerUnavailable as away:
@@ -72,7 +79,9 @@ class Ringing:
         self._held[lease.box] = lease
         try:
             async with room:
-                return await work(claimed, self._runtime.tools())
+                worked = await work(claimed, self._runtime.tools(), goes_on=lambda: self._goes_on)
+            if not self._goes_on:
+                await self._runtime.ledger.leases.release(lease)
         except Fenced:
             log.warning("lease.fenced", box=lease.box, reopen_id=claimed.reopen.id)
         except LedgerUnavailable as away:
@@ -80,6 +89,8 @@ class Ringing:
         except BaseException as error:
             await self._hand_back(lease, error)
             raise
+        else:
+            return worked
         finally:
             self._held.pop(lease.box, None)
         return 0

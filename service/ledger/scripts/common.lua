@@ -1,6 +1,9 @@
 -- Shared by all scripts: put before each of them when it is loaded.
 
 local P = 'reopener:'
+-- The newest records that this version works: RECORD_VERSION of service/domain/reopens.py.
+local VERSION = 1
+local NEWER_MS = 10000
 
 local function text(number)
   return string.format('%.0f', number)
@@ -163,6 +166,9 @@ local function take_head(box, token, epoch_id, now, lease_ms)
   local head = head_of(box)
   local why, until_ms = blocked(now)
   local next_ms = head and tonumber(redis.call('HGET', P .. 'r:' .. head, 'next_ms') or '0') or 0
+  if head and tonumber(redis.call('HGET', P .. 'r:' .. head, 'version') or '1') > VERSION then
+    why, until_ms = 'newer_version', now + NEWER_MS
+  end
   if not head or why or next_ms > now then
     redis.call('HDEL', P .. 'leases', box)
     if head then

@@ -1,0 +1,79 @@
+"""A backlog to drain: reopens admitted as the receiver admits them, and naive jobs to compare with."""
+
+from __future__ import annotations
+
+import asyncio
+
+import redis
+from redis.asyncio import Redis
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from service.clock import SystemClock
+from service.domain.reopens import Policy, Status, reopen_id
+from service.ledger import open_ledger
+from service.ledger.admission import Admission
+from service.queue import Bells
+
+CONTACT = 5
+FIRST_THREAD = 1_000
+AT_ONCE = 200
+DONE = (Status.REOPENED, Status.APPENDED, Status.SKIPPED, Status.DEAD, Status.HELD)
+
+
+def admit(redis_url: str, count: int, *, first: int = 0) -> None:
+    """So many events, each of a thread of its own, with their bells in RQ's queue."""
+    asyncio.run(_admit(redis_url, range(first, first + count)))
+
+
+async def _admit(redis_url: str, numbers: range) -> None:
+    connection = Redis.from_url(redis_url)
+    ledger = open_ledger(connection, Bells(redis.Redis()), SystemClock(), policy=Policy())
+    for start in range(numbers.start, numbers.stop, AT_ONCE):
+        await ledger.admissions.admit(
+            [_admission(number) for number in range(start, min(start + AT_ONCE, numbers.stop))]
+        )
+    await connection.aclose()
+
+
+def _admission(number: int) -> Admission:
+    event_id = f"event-{number}"
+    return Admission(
+        reopen_id=reopen_id("desk", event_id),
+        source="desk",
+        event_id=event_id,
+        delivery_id=event_id,
+        body_hash=event_id,
+        ticket_id=f"ticket-{number}",
+        contact_id=CONTACT,
+        thread_id=FIRST_THREAD + number,
+        text=f"It broke again, for the {number}th time.",
+    )
+
+
+def ended(client: redis.Redis) -> int:
+    """How many reopens have come to an end."""
+    with client.pipeline(transaction=False) as pipeline:
+        for status in DONE:
+            pipeline.zcard(f"reopener:is:desk:{status.value}")
+        return sum(pipeline.execute())
+
+
+def attempts(client: redis.Redis) -> tuple[int, int]:
+    """How many reopens spent an attempt before the one that ended them, and how many there are."""
+    spent = total = 0
+    for key in client.scan_iter("reopener:r:*", count=1000):
+        total += 1
+        spent += int(client.hget(key, "spent") or 0) > 0
+    return spent, total
+
+
+def enqueue_naive(redis_url: str, count: int, acquire_url: str) -> None:
+    """The same work as a plain RQ job each (bench/naive.py)."""
+    queue = Queue("naive", connection=redis.Redis.from_url(redis_url), serializer=JSONSerializer)
+    jobs = [
+        Queue.prepare_data("bench.naive.reopen", args=(acquire_url, FIRST_THREAD + number), result_ttl=0)
+        for number in range(count)
+    ]
+    for start in range(0, count, AT_ONCE):
+        queue.enqueue_many(jobs[start : start + AT_ONCE])

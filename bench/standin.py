@@ -1,0 +1,173 @@
+"""A stand-in for Acquire that costs next to nothing: what is measured against it is the caller.
+
+`python -m bench.standin` prints the address it listens on. It knows the two reads of a look and the reopen
+call; a thread's second reopen shows as a double. `POST /_control?key=value` sets:
+
+    delay     seconds before every answer
+    mode      ok | refuse (connections are reset) | hang (no answer) | a status, like 503 or 401
+    reset     1 forgets what was counted
+
+`GET /_told` answers `{"calls", "per_second": {second: calls}, "first_byte_at", "threads", "doubled"}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import time
+from collections import Counter
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import uvloop
+
+FIRST_CASE = 1_000_000_000
+
+
+class World:
+    """What was asked for, and what came of it."""
+
+    def __init__(self) -> None:
+        self.delay_seconds = 0.0
+        self.mode = "ok"
+        self.last_case = FIRST_CASE
+        self.children: dict[int, list[int]] = {}
+        self.forget()
+
+    def forget(self) -> None:
+        self.calls = 0
+        self.per_second: Counter[int] = Counter()
+        self.first_byte_at: list[float] = []
+        self.children.clear()
+
+    def note(self) -> None:
+        now = time.time()
+        self.calls += 1
+        self.per_second[int(now)] += 1
+        if len(self.first_byte_at) < 100_000:
+            self.first_byte_at.append(now)
+
+    def told(self) -> dict[str, Any]:
+        return {
+            "calls": self.calls,
+            "per_second": self.per_second,
+            "first_byte_at": self.first_byte_at,
+            "threads": len(self.children),
+            "doubled": sum(len(cases) > 1 for cases in self.children.values()),
+        }
+
+    def control(self, query: str) -> dict[str, Any]:
+        asked = dict(parse_qsl(query))
+        self.delay_seconds = float(asked.get("delay", self.delay_seconds))
+        self.mode = asked.get("mode", self.mode)
+        if "reset" in asked:
+            self.forget()
+        return {"delay": self.delay_seconds, "mode": self.mode}
+
+    def answer(self, method: str, target: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        if self.mode.isdecimal():
+            return int(self.mode), {"message": "as told"} if self.mode != "503" else {}
+        parts = urlsplit(target)
+        path = parts.path.removeprefix("/api/v1")
+        if method == "POST" and path == "/crm/messenger/chat/create":
+            thread = int(json.loads(body)["threadId"])
+            self.last_case += 1
+            self.children.setdefault(thread, []).append(self.last_case)
+            return 200, {"data": _case(self.last_case, thread, "active")}
+        if path == "/crm/objects/case":
+            where = next(value for name, value in parse_qsl(parts.query) if name == "where")
+            thread = int(where.rpartition("|")[2])
+            cases = [_case(case, thread, "active") for case in self.children.get(thread, ())]
+            page = {"page": 0, "offset": 0, "limit": 50, "count": len(cases), "data": cases}
+            return 200, {"data": page}
+        if path.startswith("/crm/objects/case/"):
+            case = int(path.rpartition("/")[2])
+            return 200, {"data": _case(case, case, "closed")}
+        return 404, {"message": "no such call"}
+
+
+def _case(case: int, thread: int, status: str) -> dict[str, Any]:
+    return {
+        "id": case,
+        "title": "a case",
+        "description": "It broke again.",
+        "status": status,
+        "contact": {"id": 5},
+        "threadId": thread,
+        "parentId": None if case == thread else thread,
+        "dateCreated": "2026-11-23T10:00:00.000Z",
+        "dateClosed": "2026-11-23T11:00:00.000Z" if status == "closed" else None,
+    }
+
+
+class Speaker(asyncio.Protocol):
+    """Just enough HTTP/1.1: one request after another, with a Content-Length where there is a body."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._got = b""
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+        if self._world.mode == "refuse":
+            self._world.note()
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self._got += data
+        while (end := self._got.find(b"\r\n\r\n")) >= 0:
+            head = self._got[:end]
+            method, target, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
+            length = 0
+            if method != "GET":
+                at = head.lower().find(b"content-length:")
+                length = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
+            if len(self._got) < end + 4 + length:
+                return
+            body, self._got = self._got[end + 4 : end + 4 + length], self._got[end + 4 + length :]
+            self._heard(method, target, body)
+
+    def _heard(self, method: str, target: str, body: bytes) -> None:
+        world = self._world
+        if target.startswith("/_"):
+            control = target.startswith("/_control")
+            told = world.control(urlsplit(target).query) if control else world.told()
+            self._say(200, told)
+            return
+        world.note()
+        if world.mode == "refuse":
+            self._transport.abort()
+        elif world.mode != "hang":
+            if world.delay_seconds:
+                asyncio.get_running_loop().call_later(world.delay_seconds, self._act, method, target, body)
+            else:
+                self._act(method, target, body)
+
+    def _act(self, method: str, target: str, body: bytes) -> None:
+        self._say(*self._world.answer(method, target, body))
+
+    def _say(self, status: int, told: dict[str, Any]) -> None:
+        body = json.dumps(told).encode("ascii")
+        head = f"HTTP/1.1 {status} .\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        if not self._transport.is_closing():
+            self._transport.write(head.encode("ascii") + body)
+
+
+async def serve(port: int) -> None:
+    loop = asyncio.get_running_loop()
+    world = World()
+    server = await loop.create_server(lambda: Speaker(world), "127.0.0.1", port, backlog=2048)
+    address = server.sockets[0].getsockname()
+    print(f"stand-in listening on http://{address[0]}:{address[1]}", flush=True)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.close)
+    with contextlib.suppress(asyncio.CancelledError):
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(int(sys.argv[1]) if len(sys.argv) > 1 else 0))

@@ -1,0 +1,200 @@
+"""A real worker process under signals and RQ's commands, and with strangers' jobs in its queue."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import redis
+from rq import Queue
+from rq.command import send_stop_job_command
+from rq.job import Job
+from rq.serializers import JSONSerializer
+from rq.worker import BaseWorker
+
+from bench import backlog, stack
+
+TIMEOUT_SECONDS = 2.0
+
+
+@pytest.fixture(scope="module")
+def stand_in_process():
+    stand_in = stack.StandIn()
+    yield stand_in
+    stand_in.close()
+
+
+@pytest.fixture
+def stand_in(stand_in_process):
+    stand_in_process.control(delay=0, mode="ok", reset=1)
+    return stand_in_process
+
+
+@pytest.fixture
+def client(redis_url):
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def start(tmp_path, redis_url, stand_in):
+    """Starts a worker; it is stopped at the end."""
+
+    def start(concurrency=4):
+        env = stack.environment(tmp_path, redis_url, stand_in.url, timeout_seconds=TIMEOUT_SECONDS)
+        command = [sys.executable, "-m", "workers", "--concurrency", str(concurrency)]
+        started = stack.running(command, env, tmp_path / "worker.log")
+        contexts.append(started)
+        return started.__enter__()
+
+    contexts = []
+    yield start
+    for context in contexts:
+        context.__exit__(None, None, None)
+
+
+def _until(holds, what):
+    stack.until(holds, what, limit_seconds=20)
+
+
+def _calls(stand_in):
+    return stand_in.told()["calls"]
+
+
+def _queue(client):
+    return Queue("reopener", connection=client, serializer=JSONSerializer)
+
+
+def test_rq_sees_the_worker(client, redis_url, stand_in, start):
+    """`rq info` names our queue and worker, and the worker's executions are there while calls are out."""
+    stand_in.control(delay=1)
+    backlog.admit(redis_url, 3)
+    start()
+    _until(lambda: _queue(client).started_job_registry.count == 3, "three executions")
+    told = subprocess.run(
+        [sys.executable, "-m", "rq.cli", "info", "--url", redis_url],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "reopener" in told
+    assert "1 workers" in told
+    (worker,) = BaseWorker.all(connection=client)
+    assert worker.get_state() == "busy"
+    assert len(worker.get_current_executions()) == 3
+    _until(lambda: backlog.ended(client) == 3, "all are done")
+    _until(lambda: not client.keys("rq:execution*"), "the books are closed")
+    assert _queue(client).failed_job_registry.count == 0
+
+
+def test_suspend_and_resume(client, redis_url, stand_in, start):
+    """While workers are suspended nothing is popped; resumed, they go on."""
+    start()
+    _until(lambda: client.scard("rq:workers:reopener") == 1, "a worker stands")
+    client.set("rq:suspended", 1)
+    _until(lambda: {w.get_state() for w in BaseWorker.all(connection=client)} == {"suspended"}, "suspended")
+    backlog.admit(redis_url, 2)
+    time.sleep(0.7)
+    assert client.llen("rq:queue:reopener") == 2
+    assert _calls(stand_in) == 0
+    client.delete("rq:suspended")
+    _until(lambda: backlog.ended(client) == 2, "all are done")
+
+
+def test_stop_job(client, redis_url, stand_in, start):
+    """RQ's stop command ends any of the executions; its thread is worked again and nothing is doubled."""
+    stand_in.control(delay=1.5)
+    backlog.admit(redis_url, 2)
+    start()
+    registry = _queue(client).started_job_registry
+    _until(lambda: registry.count == 2, "two executions")
+    stopped = registry.get_job_ids()[1]
+    send_stop_job_command(client, stopped, serializer=JSONSerializer)
+    _until(lambda: registry.count == 1, "one is stopped")
+    assert Job.fetch(stopped, client, JSONSerializer).get_status() == "stopped"
+    stand_in.control(delay=0)
+    _until(lambda: backlog.ended(client) == 2, "both are done")
+    assert stand_in.told()["doubled"] == 0
+
+
+def test_strangers_jobs_are_failed(client, redis_url, start):
+    """What is no bell is failed, in RQ's registry with why; the worker lives and works on."""
+    pickled = Queue("reopener", connection=client).enqueue("os.getcwd")
+    strange = _queue(client).enqueue("os.getcwd")
+    shaped = _queue(client).enqueue("workers.jobs.ring", "only a name")
+    client.rpush("rq:queue:reopener", "no-such-job")
+    client.hset("rq:job:nonsense", "data", "none")
+    client.rpush("rq:queue:reopener", "nonsense")
+    backlog.admit(redis_url, 1)
+    worker = start()
+    _until(lambda: backlog.ended(client) == 1, "ours is done")
+    assert worker.poll() is None
+    failed = _queue(client).failed_job_registry.get_job_ids()
+    assert {pickled.id, strange.id, shaped.id} <= set(failed)
+    assert (
+        "not a job of this service"
+        in Job.fetch(strange.id, client, JSONSerializer).latest_result().exc_string
+    )
+    _until(lambda: client.llen("rq:queue:reopener:intermediate") == 0, "nothing is stuck")
+
+
+def test_sigterm_when_idle(client, start):
+    """An idle worker ends at once, with status 0, and signs off."""
+    worker = start()
+    _until(lambda: client.scard("rq:workers:reopener") == 1, "a worker stands")
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(TIMEOUT_SECONDS + 1) == 0
+    assert client.scard("rq:workers:reopener") == 0
+
+
+def test_sigterm_finishes_what_is_in_flight(client, redis_url, stand_in, start):
+    """SIGTERM takes no new work, finishes the calls in flight, and hands nothing over twice."""
+    stand_in.control(delay=0.8)
+    backlog.admit(redis_url, 8)
+    worker = start(concurrency=4)
+    _until(lambda: _calls(stand_in) >= 8, "four looks are out")
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(TIMEOUT_SECONDS + 1) == 0
+    assert backlog.ended(client) == 4
+    assert stand_in.told()["threads"] == 4
+    start()
+    _until(lambda: backlog.ended(client) == 8, "the next worker does the rest")
+    assert stand_in.told()["doubled"] == 0
+    assert backlog.attempts(client)[0] == 0
+
+
+def test_sigterm_does_not_wait_for_ever(client, redis_url, stand_in, start):
+    """Where Acquire hangs, SIGTERM still ends the worker within the call time-out and a second, with status
+    0; what was out is handed back, is no attempt, and is done by the next worker.
+    """
+    stand_in.control(mode="hang")
+    backlog.admit(redis_url, 6)
+    worker = start(concurrency=3)
+    _until(lambda: _calls(stand_in) >= 6, "three looks hang")
+    time.sleep(TIMEOUT_SECONDS - 0.4)  # their time-outs come while it drains, and so do the ones after them
+    worker.send_signal(signal.SIGTERM)
+    asked_at = time.monotonic()
+    assert worker.wait(TIMEOUT_SECONDS + 10) == 0
+    assert time.monotonic() - asked_at < TIMEOUT_SECONDS + 1
+    assert not client.hgetall("reopener:leases")
+    stand_in.control(mode="ok")
+    start()
+    _until(lambda: backlog.ended(client) == 6, "the next worker does all")
+    assert backlog.attempts(client) == (0, 6)
+    assert stand_in.told()["doubled"] == 0
+
+
+def test_newer_records_are_left_to_newer_workers(client, redis_url, start):
+    """During a deploy an old worker leaves records that say a newer version, and works the others."""
+    backlog.admit(redis_url, 2)
+    newer = f"reopener:r:{backlog.reopen_id('desk', 'event-0')}"
+    client.hset(newer, "version", 99)
+    start()
+    _until(lambda: backlog.ended(client) == 1, "the old one is done")
+    assert client.hget(newer, "status") == b"queued"
+    client.hset(newer, "version", 1)
+    client.zadd("reopener:due", {str(backlog.FIRST_THREAD): 0})
+    _until(lambda: backlog.ended(client) == 2, "the other as well, once it is for us")
