@@ -77,12 +77,13 @@ class Receiver:
         name = http.path_params["source"]
         source = self.sources.get(name)
         delivery_id = uuid4().hex
+        mend: str | None = None
         try:
             answer, verdict, reason = await self._take(http, source, delivery_id)
         except Refused as refused:
-            verdict, reason = "rejected", refused.code
+            verdict, reason, mend = "rejected", refused.code, refused.message
             if source is not None:
-                self._note(name, delivery_id, "rejected", refused.code)
+                self._note(name, delivery_id, "rejected", refused.code, refused.message)
             allow = {"Allow": "GET, HEAD, POST"} if refused.status == 405 else None
             answer = error(refused.status, refused.code, refused.message, headers=allow)
         except LedgerUnavailable as away:
@@ -101,6 +102,7 @@ class Receiver:
             delivery_id=delivery_id,
             verdict=verdict,
             reason=reason or None,
+            mend=mend,
             status=answer.status_code,
             ms=round(seconds * 1000, 1),
         )
@@ -156,7 +158,9 @@ class Receiver:
         results = []
         for event, decision in decisions:
             if isinstance(decision, Ignore):
-                self._note(source.name, delivery_id, "ignored", decision.reason, event.event_id)
+                self._note(
+                    source.name, delivery_id, "ignored", decision.reason, decision.sentence, event.event_id
+                )
                 results.append({"status": "ignored", "reason": decision.reason})
             else:
                 results.append(_answer(next(admitted)))
@@ -169,7 +173,9 @@ class Receiver:
         except TimeoutError:
             raise LedgerUnavailable(f"Redis did not confirm within {ADMIT_SECONDS} s") from None
 
-    def _note(self, source: str, delivery_id: str, verdict: str, reason: str, event_id: str = "") -> None:
+    def _note(
+        self, source: str, delivery_id: str, verdict: str, reason: str, detail: str, event_id: str = ""
+    ) -> None:
         self.notes.add(
             Delivery(
                 id=delivery_id,
@@ -179,6 +185,7 @@ class Receiver:
                 verdict=verdict,
                 reason=reason,
                 reopen_id=None,
+                detail=detail,
             )
         )
 

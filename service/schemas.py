@@ -126,6 +126,7 @@ SCHEMAS: dict[str, Schema] = {
                         "received_at": TIME,
                         "verdict": {"enum": ["accepted", "duplicate", "ignored", "held", "rejected"]},
                         "reason": MAYBE_TEXT,
+                        "detail": MAYBE_TEXT,
                         "reopen_id": MAYBE_TEXT,
                     }
                 )

@@ -171,5 +171,6 @@ def _delivery(record: Delivery) -> dict[str, Any]:
         "received_at": time(record.received_ms),
         "verdict": record.verdict,
         "reason": record.reason,
+        "detail": record.detail,
         "reopen_id": record.reopen_id,
     }

@@ -76,6 +76,7 @@ class Account:
                 "reason": delivery.reason or "",
                 "reopen_id": delivery.reopen_id or "",
                 "ms": str(delivery.received_ms),
+                "detail": delivery.detail or "",
             }
             pipe.xadd(f"{P}deliveries", fields, maxlen=KEPT_DELIVERIES, approximate=True)  # type: ignore[arg-type]
             pipe.hincrby(f"{P}totals", f"deliveries:{delivery.verdict}", 1)

@@ -27,7 +27,11 @@ SCAN_STEP = 500
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One delivery and its verdict: accepted, duplicate, ignored, held or rejected."""
+    """One delivery and its verdict: accepted, duplicate, ignored, held or rejected.
+
+    `reason` is a slug; `detail` says to a person what was found, the likely mistake for one: never customer
+    text, never a secret.
+    """
 
     id: str
     source: str
@@ -36,6 +40,7 @@ class Delivery:
     verdict: str
     reason: str | None
     reopen_id: str | None
+    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +252,7 @@ def _delivery(fields: dict[str, str]) -> Delivery:
         verdict=fields["verdict"],
         reason=fields["reason"] or None,
         reopen_id=fields["reopen_id"] or None,
+        detail=fields.get("detail") or None,
     )
 
 

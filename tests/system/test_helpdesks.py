@@ -56,6 +56,7 @@ def test_a_forgery_is_refused_and_named(desk, one):
             assert (answer.status_code, answer.json()["error"]["code"]) == (401, slug)
             assert answer.json()["error"]["message"]
     until(lambda: {each["reason"] for each in desk.refusals(one.name)} >= forged.keys())
+    assert all(each["detail"] for each in desk.refusals(one.name))
     metrics = desk.whole.client.get("/metrics").text
     for slug in forged:
         labels = f'{{reason="{slug}",source="{one.name}",verdict="rejected"}}'

@@ -15,9 +15,10 @@ epoch(quarantine_ms)
 -- Written to the series once for all events.
 local heard, counted = {}, {}
 
-local function note(a, verdict, id, reason)
+local function note(a, verdict, id, reason, detail)
   redis.call('XADD', P .. 'deliveries', 'MAXLEN', '~', kept, '*', 'id', a.delivery_id, 'source', a.source,
-    'event_id', a.event_id, 'verdict', verdict, 'reason', reason, 'reopen_id', id, 'ms', text(now))
+    'event_id', a.event_id, 'verdict', verdict, 'reason', reason, 'reopen_id', id, 'ms', text(now),
+    'detail', detail or '')
   redis.call('HINCRBY', P .. 'totals', 'deliveries:' .. verdict, 1)
   local what = a.source .. ':in:' .. verdict
   counted[what] = (counted[what] or 0) + 1
@@ -95,7 +96,7 @@ local function create(a)
     redis.call('SET', P .. 'message:' .. a.message_key, a.id)
   end
   local verdict = a.status == 'held' and 'held' or 'accepted'
-  note(a, verdict, a.id, a.reason)
+  note(a, verdict, a.id, a.reason, a.detail)
   if a.status ~= 'held' or string.sub(box, 1, 2) == 'k:' then
     redis.call('ZADD', P .. 'inbox:' .. box, position, a.id)
   end
