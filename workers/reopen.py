@@ -82,6 +82,9 @@ async def _round(head: Head) -> Ended | None:
     ended = await _apply(head, _settle(head, None))
     if ended is not None:
         return ended
+    noted = head.thread.effect_of(head.reopen.id)
+    if noted is not None:
+        return await _adopt_noted(head, *noted)
     look = await take_look(
         head.tools.acquire,
         head.thread,
@@ -97,6 +100,15 @@ async def _round(head: Head) -> Ended | None:
     if settlement.look_again_ms is not None:
         return await _look_again(head, settlement.look_again_ms)
     return await _advance(head, look)
+
+
+async def _adopt_noted(head: Head, effect: Effect, claim: Claim) -> Ended:
+    """Somebody saw what came of this reopen, though it lost its lease, or Redis the intent (rules 3, 13)."""
+    number: int | None = claim.attempt
+    if all(attempt.number != number for attempt in head.reopen.attempts):
+        head.begin()
+        number = None
+    return await head.succeed(effect, claim.case_id, AttemptOutcome.ADOPTED, number)
 
 
 async def _advance(head: Head, look: Look) -> Ended | None:

@@ -141,6 +141,8 @@ def _fresh(intent: Intent, thread: Thread, look: Look) -> list[tuple[Effect, tup
         (Effect("message", message.id), (), [message.text] if message.text else [])
         for message in _messages(intent.case_id, look)
         if message.id not in baseline and thread.owner(Effect("message", message.id)) is None
+        # Where the baseline was the last message alone, what came before that is no news.
+        if intent.view != "last_message" or message.id > max(baseline, default=0)
     ]
 
 
@@ -166,24 +168,30 @@ def _messages(case_id: int | None, look: Look) -> tuple[Message, ...]:
 def _another_view(intent: Intent, look: Look) -> bool:
     """Whether a later look may well come in the baseline's view again: from this one nothing is concluded."""
     if intent.kind == "create":
-        return intent.view is not None and intent.view != look.view
+        return intent.view is not None and not _covers(look, intent)
     if look.messages is None:
         return intent.view is not None
     return intent.view == "messages" and not look.messages.complete
 
 
 def _comparable(intent: Intent, look: Look) -> bool:
-    """Whether this look could have shown the effect: its view is the baseline's (rule 4)."""
+    """Whether this look could have shown the effect: its view covers the baseline's (rule 4)."""
     if intent.kind == "create":
-        return intent.view == look.view
+        return intent.view is not None and _covers(look, intent)
     if look.messages is None:
         return False
     shown = {message.id for message in _messages(intent.case_id, look)}
     if intent.view == "messages":
         return look.messages.complete and intent.seen <= shown
     if intent.view == "last_message":
-        return shown <= intent.seen and bool(shown) == bool(intent.seen)
+        same = shown <= intent.seen and bool(shown) == bool(intent.seen)
+        return same or (look.messages.complete and intent.seen <= shown)
     return False
+
+
+def _covers(look: Look, intent: Intent) -> bool:
+    """The thread's own list holds what the contact's cases hold of it, and more; not the other way round."""
+    return look.view == intent.view or (look.view == "thread" and intent.seen <= set(look.cases))
 
 
 def _next_look_ms(intent: Intent, now_ms: int, settled_at_ms: int) -> int:

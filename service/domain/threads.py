@@ -112,6 +112,13 @@ class Thread:
         claim = self.claims.get(effect)
         return claim.reopen_id if claim else None
 
+    def effect_of(self, reopen_id: str) -> tuple[Effect, Claim] | None:
+        """What is known to have come of a reopen."""
+        for effect, claim in self.claims.items():
+            if claim.reopen_id == reopen_id:
+                return effect, claim
+        return None
+
     def intents_of(self, reopen_id: str) -> tuple[Intent, ...]:
         return tuple(intent for intent in self.intents if intent.reopen_id == reopen_id)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable
+from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,7 @@ def packed(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
+@cache
 def _source(name: str) -> str:
     return resources.files(__package__).joinpath("scripts", f"{name}.lua").read_text("utf-8")
 

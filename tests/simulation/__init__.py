@@ -1,0 +1,13 @@
+"""The protocol, played in memory: the real use case and the real scripts, and everything that can go wrong.
+
+    engine          time, machines, and the steps between them
+    redis_twin      Redis in memory; lua runs the ledger's own scripts on it; ledger_twin is the ledger so
+    acquire_world   Acquire in memory, which knows which event each effect truly came of; acquire_twin its API
+    cluster         two workers, a door for webhooks, a person
+    faults          what can strike at a step
+    scenarios       how histories begin
+    check           whether a history kept its promises
+    play            a history from its number
+
+`make simulate` plays as many as fit into a minute; `make simulate SEED=n` tells one of them step by step.
+"""

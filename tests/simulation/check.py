@@ -1,0 +1,169 @@
+"""Did the history keep its promises? Compares what the ledger says with what truly happened."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+
+from service.domain.reopens import WAITING, Reopen, Status
+from service.domain.threads import Effect, Thread
+from service.ledger import codec
+from tests.simulation.acquire_world import Done
+from tests.simulation.cluster import Cluster
+from tests.simulation.engine import START_MS
+
+WITH_EFFECT = {Status.REOPENED, Status.APPENDED}
+
+
+def violations(cluster: Cluster, allowed: frozenset[str]) -> list[str]:
+    """All that is wrong at the end of a history; `allowed` are the ends its scenario gives a right to."""
+    records = records_of(cluster)
+    done: dict[str, list[Done]] = defaultdict(list)
+    for effect in cluster.world.done:
+        done[effect.reopen_id].append(effect)
+    return [
+        *cluster.simulation.errors,
+        *_lost(cluster, records),
+        *_stuck(records),
+        *_twice(cluster, done),
+        *_untrue(cluster, records, done),
+        *_ended_without_right(cluster, records, done, allowed),
+        *_disorder(records, done, cluster),
+        *_books(cluster, records),
+    ]
+
+
+def records_of(cluster: Cluster) -> dict[str, Reopen]:
+    return {
+        key.removeprefix("reopener:r:"): codec.reopen_from(fields)
+        for key, fields in cluster.server.keys.items()
+        if key.startswith("reopener:r:")
+    }
+
+
+def threads_of(cluster: Cluster) -> list[Thread]:
+    return [
+        codec.thread_from(int(key.removeprefix("reopener:t:")), fields, 0)[0]
+        for key, fields in cluster.server.keys.items()
+        if key.startswith("reopener:t:") and "doc" in fields
+    ]
+
+
+def doubled(cluster: Cluster) -> dict[str, list[Done]]:
+    """The events that truly had more than one effect."""
+    done: dict[str, list[Done]] = defaultdict(list)
+    for effect in cluster.world.done:
+        done[effect.reopen_id].append(effect)
+    return {reopen_id: effects for reopen_id, effects in done.items() if len(effects) > 1}
+
+
+def _lost(cluster: Cluster, records: dict[str, Reopen]) -> Iterator[str]:
+    """No event that got its 200 is forgotten, and none goes without an answer."""
+    for event in cluster.events:
+        if not event.answers:
+            yield f"lost: {event.admission.event_id} was never answered"
+        for answer in event.answers:
+            if answer.reopen_id not in records:
+                yield f"lost: {event.admission.event_id} was answered, and there is no record of it"
+                break
+
+
+def _stuck(records: dict[str, Reopen]) -> Iterator[str]:
+    for reopen in records.values():
+        if reopen.status in WAITING:
+            yield f"stuck: {reopen.event_id} is {reopen.status.value} ({reopen.reason}) for good"
+
+
+def _twice(cluster: Cluster, done: dict[str, list[Done]]) -> Iterator[str]:
+    """No event has two effects; where that cannot be ruled out, the second is shown with its cause."""
+    shown = {duplicate.effect for thread in threads_of(cluster) for duplicate in thread.duplicates}
+    for reopen_id, effects in done.items():
+        if len(effects) < 2:
+            continue
+        cause = cluster.causes.get(reopen_id)
+        names = ", ".join(f"{effect.kind} {effect.id}" for effect in effects)
+        if cause is None:
+            yield f"twice: {reopen_id} came about as {names}"
+        elif not any(Effect(effect.kind, effect.id) in shown for effect in effects):  # type: ignore[arg-type]
+            yield f"not shown: {reopen_id} came about as {names} ({cause}), and no duplicate is shown"
+
+
+def _untrue(cluster: Cluster, records: dict[str, Reopen], done: dict[str, list[Done]]) -> Iterator[str]:
+    """The case a reopen names is the one its words are in, or another with the very same words."""
+    texts = {case.id: {m.text for m in case.messages} | {case.text} for case in cluster.world.cases.values()}
+    for reopen in records.values():
+        if reopen.status not in WITH_EFFECT:
+            continue
+        if any(effect.case_id == reopen.new_case_id for effect in done.get(reopen.id, ())):
+            continue
+        if reopen.text and reopen.text in texts.get(reopen.new_case_id or 0, ()) and reopen.again_of is None:
+            same = [r for r in records.values() if r.text == reopen.text and r.thread_id == reopen.thread_id]
+            if len(same) > 1 and sum(len(done.get(r.id, ())) for r in same) >= len(same):
+                continue
+        yield f"untrue: {reopen.event_id} names case {reopen.new_case_id}, which did not come of it"
+
+
+def _ended_without_right(
+    cluster: Cluster, records: dict[str, Reopen], done: dict[str, list[Done]], allowed: frozenset[str]
+) -> Iterator[str]:
+    """Every event ends in its effect, unless its scenario or what struck it gives a right to another end."""
+    for reopen in records.values():
+        status = reopen.status
+        if status in WITH_EFFECT or status in WAITING:
+            continue
+        excuses = cluster.excuses.get(reopen.id, set())
+        if status.value in allowed or status.value in excuses or f"{status.value}:{reopen.reason}" in allowed:
+            continue
+        yield f"given up: {reopen.event_id} is {status.value} ({reopen.reason}: {reopen.detail})"
+
+
+def _disorder(records: dict[str, Reopen], done: dict[str, list[Done]], cluster: Cluster) -> Iterator[str]:
+    """Within a thread, effects come in the order of first admission; who left the line has no place in it."""
+    threads: dict[int | None, list[Reopen]] = defaultdict(list)
+    for reopen in records.values():
+        if reopen.id not in cluster.causes and reopen.id not in cluster.out_of_line and reopen.id in done:
+            threads[reopen.thread_id].append(reopen)
+    for line in threads.values():
+        line.sort(key=lambda reopen: reopen.position)
+        for before, after in pairwise(line):
+            if done[before.id][0].made_ms > done[after.id][0].made_ms:
+                yield f"order: {after.event_id} came before {before.event_id}"
+
+
+def _books(cluster: Cluster, records: dict[str, Reopen]) -> Iterator[str]:
+    """The conservation law, and that every index says what the records say."""
+    keys = cluster.server.keys
+    accepted = int((keys.get("reopener:totals") or {}).get("accepted", 0))
+    listed = {
+        member: key.rpartition(":")[2]
+        for key, members in keys.items()
+        if key.startswith("reopener:is:")
+        for member in members
+    }
+    count = sum(len(members) for key, members in keys.items() if key.startswith("reopener:is:"))
+    if accepted != count or count != len(records):
+        yield f"books: {accepted} accepted, {count} listed by status, {len(records)} records"
+    for reopen in records.values():
+        if listed.get(reopen.id) != reopen.status.value:
+            yield f"books: {reopen.event_id} is {reopen.status.value}, listed as {listed.get(reopen.id)}"
+    if keys.get("reopener:leases"):
+        yield f"books: leases are left: {keys['reopener:leases']}"
+    for thread in threads_of(cluster):
+        for intent in thread.unsettled:
+            reopen = records.get(intent.reopen_id)
+            yield f"books: an intent of {reopen and reopen.event_id} is not settled"
+        duplicates = {duplicate.effect for duplicate in thread.duplicates}
+        for effect, claim in thread.claims.items():
+            reopen = records.get(claim.reopen_id)
+            if (
+                effect not in duplicates
+                and reopen is not None
+                and reopen.status in WITH_EFFECT
+                and claim.case_id != reopen.new_case_id
+            ):
+                yield f"books: {effect} is {reopen.event_id}'s, which names case {reopen.new_case_id}"
+
+
+def unix_ms(true_ms: int) -> int:
+    return START_MS + true_ms

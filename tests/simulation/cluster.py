@@ -1,0 +1,318 @@
+"""What is simulated: two workers, a door for webhooks, a person, one Redis and one Acquire."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+from service.domain.errors import Fenced, LedgerUnavailable, ReopenerError
+from service.domain.ports import Claimed, Lease
+from service.domain.reopens import Policy, reopen_id
+from service.ledger.admission import Admission, Admitted
+from tests.simulation.acquire_twin import AcquireTwin
+from tests.simulation.acquire_world import AcquireWorld, Manner
+from tests.simulation.engine import START_MS, Node, Simulation, Sleep, Step
+from tests.simulation.ledger_twin import QUEUE_KEY, ledger_on, pop_bell
+from tests.simulation.redis_twin import RedisTwin
+from workers.head import Tools
+from workers.reopen import work
+from workers.sweeper import Sweeper
+
+TICK_MS = 500
+CONTACT = 7
+SOURCE = "support"
+
+
+@dataclass(slots=True, eq=False)
+class Event:
+    """One event as its helpdesk knows it. `answers` are what the door said to its deliveries."""
+
+    admission: Admission
+    answers: list[Admitted] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        return self.answers[0].reopen_id if self.answers else self.admission.reopen_id
+
+
+class OpenGate:
+    """The rate limit lets everything pass: it concerns no rule."""
+
+    async def admit(self) -> int | None:
+        return None
+
+
+class Worker:
+    """One worker machine: it answers bells, keeps its leases, and sweeps."""
+
+    def __init__(self, cluster: Cluster, name: str, boot_ms: int) -> None:
+        self.cluster = cluster
+        self.node = Node(name, cluster.simulation, boot_ms=boot_ms, on_start=self.start)
+        self.start()
+
+    def start(self) -> None:
+        """A new process: it knows nothing of the one before."""
+        cluster = self.cluster
+        self.ledger = ledger_on(self.node, cluster.server, cluster.policy)
+        self.tools = Tools(
+            ledger=self.ledger.leases,
+            acquire=AcquireTwin(self.node, cluster.world),
+            gate=OpenGate(),
+            ticker=self.node,
+            rng=cluster.simulation.rng,
+            policy=cluster.policy,
+        )
+        self.held: dict[str, Lease] = {}
+        self.sweeper = Sweeper(self.ledger, self.node, name=self.node.name, lease_ms=cluster.policy.lease_ms)  # type: ignore[arg-type]
+        self.sweeper._beat_at = self.sweeper._durability_at = float("inf")  # no rule leans on these
+        self.tick_at = -1
+        self.seen_leases: dict[str, str] | None = None
+        self.wake(TICK_MS)
+
+    async def answer(self) -> None:
+        """Take one bell and work its thread, as workers/ringing.py does."""
+        try:
+            popped = await pop_bell(self.node, self.cluster.server)
+            if popped is None:
+                return
+            name, bell = popped
+            claimed = await self.ledger.leases.claim(name, bell=bell, token=self.cluster.token())
+            if isinstance(claimed, Claimed):
+                await self._work(claimed)
+        except (Fenced, LedgerUnavailable) as stopped:
+            self.cluster.simulation.tell(self.node, f"stops: {stopped.slug}")
+
+    async def _work(self, claimed: Claimed) -> None:
+        held, box = self.held, claimed.lease.box
+        held[box] = claimed.lease
+        self._renew_later()
+        try:
+            await work(claimed, self.tools)
+        finally:
+            held.pop(box, None)
+
+    def _renew_later(self) -> None:
+        simulation = self.cluster.simulation
+        later_ms = simulation.now + self.cluster.policy.lease_ms // 4
+        simulation.at(later_ms, self._renew, self.node)
+
+    def _renew(self) -> None:
+        if self.held:
+            self.cluster.simulation.spawn(self.node, self._renewed, "renewal")
+            self._renew_later()
+
+    async def _renewed(self) -> None:
+        try:
+            await self.ledger.leases.renew(list(self.held.values()))
+        except LedgerUnavailable:
+            return
+
+    # Sweeping: every half second, but passed over while it would find nothing (which changes nothing).
+
+    def wake(self, in_ms: int) -> None:
+        """Sweep in so long at the latest."""
+        simulation = self.cluster.simulation
+        at = simulation.now + max(1, in_ms)
+        if simulation.now < self.tick_at <= at:
+            return
+        self.tick_at = at
+        simulation.at(at, self._tick, self.node)
+
+    def _tick(self) -> None:
+        simulation = self.cluster.simulation
+        if simulation.now < self.tick_at:
+            return
+        leases = self.cluster.leases()
+        wanted = self.cluster.sweep_wanted_at()
+        if leases != self.seen_leases or (wanted is not None and wanted <= simulation.now):
+            self.seen_leases = dict(leases)
+            self.still_at = simulation.now + self.cluster.policy.lease_ms
+            simulation.spawn(self.node, self._sweep, "sweeper")
+        elif leases and simulation.now >= self.still_at:
+            self.still_at = simulation.now + TICK_MS
+            simulation.spawn(self.node, self._sweep, "sweeper")
+        if leases:
+            wanted = self.still_at if wanted is None else min(wanted, self.still_at)
+        if wanted is not None:
+            self.wake(max(TICK_MS, wanted - simulation.now))
+
+    async def _sweep(self) -> None:
+        try:
+            await self.sweeper.sweep()
+        except LedgerUnavailable:
+            self.wake(TICK_MS)
+
+
+class Cluster:
+    """Everything that takes part in one history."""
+
+    def __init__(self, rng: random.Random, policy: Policy, manner: Manner, *, tells: bool = False) -> None:
+        self.rng = rng
+        self.policy = policy
+        self.simulation = Simulation(rng, tells=tells)
+        self.redis_ahead_ms = 0
+        self.server = RedisTwin(lambda: START_MS + self.simulation.now + self.redis_ahead_ms)
+        self.world = AcquireWorld(lambda: self.simulation.now, START_MS, manner)
+        self.events: list[Event] = []
+        self.causes: dict[str, str] = {}
+        """Reopen id -> what struck it that nobody can rule out."""
+        self.excuses: dict[str, set[str]] = {}
+        """Reopen id -> the ends that what struck it gives a right to."""
+        self.verbs_done: list[str] = []
+        self.snapshots: list[dict[str, Any]] = []
+        self.out_of_line: set[str] = set()
+        """Reopens that were held, dead or cancelled for a while: they have lost their place in the order."""
+        self._tokens = 0
+        self._listening = False
+        self.workers = [Worker(self, name, boot_ms=rng.randrange(10**9)) for name in ("worker-1", "worker-2")]
+        self.door = Node("door", self.simulation, mortal=False)
+        self.person = Node("person", self.simulation, mortal=False)
+        self.door_ledger = ledger_on(self.door, self.server, policy)
+        self.person_ledger = ledger_on(self.person, self.server, policy)
+        self.simulation.after_ledger = self._after_ledger
+
+    # What scenarios do.
+
+    def event(
+        self,
+        name: str,
+        *,
+        at_ms: int = 0,
+        text: str | None = "",
+        thread_id: int = 100,
+        times: int = 1,
+        **more: Any,
+    ) -> Event:
+        """A customer's reply is delivered, `times` times at once."""
+        words = f"It broke again, says {name}." if text == "" else text
+        told: dict[str, Any] = {
+            "reopen_id": reopen_id(SOURCE, name),
+            "source": SOURCE,
+            "event_id": name,
+            "delivery_id": name,
+            "body_hash": name,
+            "ticket_id": f"ticket-{thread_id}",
+            "contact_id": CONTACT,
+            "thread_id": thread_id,
+            "text": words,
+            **more,
+        }
+        event = Event(Admission(**told))
+        self.events.append(event)
+        for _ in range(times):
+            self.simulation.at(
+                at_ms,
+                lambda: self.simulation.spawn(self.door, lambda: self._deliver(event), f"delivery {name}"),
+            )
+        return event
+
+    def at(self, ms: int, act: Any, told: str) -> None:
+        """Something happens in Acquire."""
+
+        def happen() -> None:
+            self.simulation.tell("acquire", told)
+            act()
+
+        self.simulation.at(ms, happen)
+
+    def verb(self, at_ms: int, verb: str, *args: Any) -> None:
+        """A person asks for something; refusals and an absent Redis are told to them."""
+
+        async def ask() -> None:
+            try:
+                await getattr(self.person_ledger.verbs, verb)(*args)
+            except ReopenerError as refused:
+                self.simulation.tell(self.person, f"{verb}: {refused.slug}, {refused}")
+                return
+            self.verbs_done.append(f"{verb} {args[0]}")
+
+        self.simulation.at(at_ms, lambda: self.simulation.spawn(self.person, ask, verb))
+
+    async def _deliver(self, event: Event) -> None:
+        """The helpdesk sends until it gets its 200."""
+        while True:
+            try:
+                (answer,) = await self.door_ledger.admissions.admit([event.admission])
+            except LedgerUnavailable:
+                await Sleep(self.rng.randrange(500, 3_000))
+                continue
+            event.answers.append(answer)
+            return
+
+    # What faults do.
+
+    def restart_redis(self, forgotten: dict[str, Any] | None) -> None:
+        self.server.restart(forget=forgotten)
+        self.simulation.tell(
+            "redis", "starts anew" + (", and has forgotten the last moments" if forgotten else "")
+        )
+        if forgotten is not None:
+            self.simulation.spawn(self.door, self._reassert, "re-assertion")
+        self._after_ledger()
+
+    async def _reassert(self) -> None:
+        """Receivers admit once more what they answered and Redis forgot (rule 13)."""
+        await Sleep(self.rng.randrange(50, 1_500))
+        for event in self.events:
+            if event.answers and f"reopener:r:{event.id}" not in self.server.keys:
+                await self._deliver(event)
+
+    def keep_snapshot(self) -> None:
+        """Remember how Redis is now, to be forgotten back to it."""
+        self.snapshots.append(self.server.snapshot())
+        del self.snapshots[:-8]
+
+    def blame(self, step: Step, cause: str) -> None:
+        """What strikes this call can make a second effect, and nobody can rule that out."""
+        self.causes.setdefault(step.about, cause)
+
+    def excuse(self, step: Step, end: str) -> None:
+        """What strikes this call gives its reopen a right to end so."""
+        self.excuses.setdefault(step.about, set()).add(end)
+
+    def latest_action_ms(self) -> int:
+        """How late Acquire may act, at most, so that every look taken for it can see it."""
+        manner = self.world.manner
+        lag_ms = max(manner.list_lag_ms, manner.message_lag_ms, manner.case_lag_ms)
+        return max(501, self.policy.settle_ms - lag_ms - 1_000)
+
+    def token(self) -> str:
+        self._tokens += 1
+        return f"token{self._tokens}"
+
+    # What wakes the workers.
+
+    def leases(self) -> dict[str, str]:
+        return self.server.keys.get("reopener:leases") or {}
+
+    def sweep_wanted_at(self) -> int | None:
+        """When a sweep would find something overdue, in true time; None for never."""
+        due = self.server.keys.get("reopener:due")
+        if not due:
+            return None
+        account = self.server.keys.get("reopener:account") or {}
+        if "paused" in account:
+            return None
+        blocked_until = max(int(account.get(name) or 0) for name in ("quarantine_until", "stop_until"))
+        return int(max(min(due.values()), blocked_until)) - START_MS - self.redis_ahead_ms
+
+    def _after_ledger(self) -> None:
+        simulation = self.simulation
+        if QUEUE_KEY in self.server.keys and not self._listening:
+            self._listening = True
+            simulation.at(simulation.now + 1 + int(self.rng.random() * 30), self._hand_out)
+        for worker in self.workers:
+            if worker.node.alive:
+                worker.wake(TICK_MS)
+
+    def _hand_out(self) -> None:
+        """RQ gives the next bell to one of the workers that listen."""
+        self._listening = False
+        able = [w for w in self.workers if w.node.alive and w.node.awake_at <= self.simulation.now]
+        if not able:
+            self._listening = True
+            self.simulation.at(self.simulation.now + TICK_MS, self._hand_out)
+            return
+        worker = able[int(self.rng.random() * len(able))]
+        self.simulation.spawn(worker.node, worker.answer, "answer")

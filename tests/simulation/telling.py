@@ -1,0 +1,102 @@
+"""Says what happens in words, for whoever reads a history."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from service.domain.cases import Case, CasePage, Messages, ThreadRead
+from service.domain.outcomes import Done
+
+
+def question(script: str, args: list[Any]) -> str:
+    """What a script is asked to do."""
+    texts = [value.decode() if isinstance(value, bytes) else str(value) for value in args]
+    match script:
+        case "admit":
+            names = ", ".join(
+                f"{told['event_id']} ({told['box']}, {told['status']})" for told in json.loads(texts[3])
+            )
+            return f"admit {names}"
+        case "claim":
+            return f"claim {texts[0]} for {texts[1] or 'no bell'} as {texts[2]}"
+        case "write":
+            return f"{texts[0]} thread {texts[1]}: {_thread(json.loads(texts[6]))}{_writes(texts[9])}"
+        case "ring":
+            return f"ring {texts[0]}"
+        case _:
+            return f"{script} {' '.join(text for text in texts if text)}"
+
+
+def answer(value: Any) -> str:
+    """What came back."""
+    match value:
+        case Exception():
+            return f"{type(value).__name__}: {value}"
+        case ThreadRead(root, page):
+            return f"{_case(root) if root else 'no such case'}; {answer(page)}"
+        case CasePage(cases, count, _):
+            return f"{', '.join(map(_case, cases)) or 'no case'} (of {count})"
+        case Case():
+            return _case(value)
+        case Messages(by_case, complete):
+            shown = "; ".join(
+                f"in {case_id}: " + (", ".join(f"{m.id} {_words(m.text)}" for m in said) or "none")
+                for case_id, said in by_case.items()
+            )
+            return shown if complete else f"last messages {shown}"
+        case tuple():
+            return ", ".join(map(answer, value)) or "none"
+        case Done(case_id, _, message_id):
+            return f"done: case {case_id}" + (f", message {message_id}" if message_id else "")
+        case list():
+            return _script(value)
+        case _:
+            return str(value)
+
+
+def _script(rows: list[Any]) -> str:
+    """What a script answered."""
+    match rows:
+        case ["claimed", box, _, _, read_lag, forgot, record, _]:
+            fields = dict(zip(record[::2], record[1::2], strict=True))
+            more = f", read lag {read_lag} ms" if read_lag != "0" else ""
+            more += ", Redis may have forgotten" if forgot != "0" else ""
+            return f"claimed {box}: head {fields['event_id']} ({fields['status']}{more})"
+        case ["unclaimed", why, _]:
+            return f"nothing to do ({why})"
+        case [why, list(boxes), list(leases)] if len(leases) % 2 == 0:
+            held = ", ".join(map(" ".join, zip(leases[::2], leases[1::2], strict=True)))
+            return f"{why or 'not blocked'}; overdue {', '.join(boxes) or 'none'}; leases {held or 'none'}"
+        case _:
+            return str(rows)
+
+
+def _thread(doc: dict[str, Any]) -> str:
+    """The parts of a thread that decide."""
+    parts = []
+    for intent in doc.get("intents", ()):
+        where = f"append to {intent['case_id']}" if intent["kind"] == "append" else "create"
+        state = "watched" if intent["watched"] else f"{intent['empty_looks']} empty looks"
+        parts.append(f"intent of {intent['reopen_id']} #{intent['attempt']} to {where} ({state})")
+    parts += [f"{row[0]} is {row[1]}'s" for row in doc.get("claims", ())]
+    parts += [f"duplicate {row[0]} of {row[1]}: {row[2]}" for row in doc.get("duplicates", ())]
+    return "; ".join(parts) or "nothing open"
+
+
+def _writes(text: str) -> str:
+    told = []
+    for write in json.loads(text):
+        fields = dict(zip(write["fields"][::2], write["fields"][1::2], strict=True))
+        more = [fields["reason"], f"case {fields['new_case_id']}" if fields["new_case_id"] else ""]
+        words = " ".join(part for part in more if part)
+        told.append(f"{write['id']} {write['status']}" + (f" ({words})" if words else ""))
+    return "".join(f" | {each}" for each in told)
+
+
+def _case(case: Case) -> str:
+    return f"{case.id} {case.status} {_words(case.text)}"
+
+
+def _words(text: str | None) -> str:
+    return "(no text)" if text is None else f'"{text}"'

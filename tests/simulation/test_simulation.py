@@ -1,0 +1,22 @@
+"""The short form of `make simulate`."""
+
+from __future__ import annotations
+
+from tests.simulation.batch import run
+from tests.simulation.play import play
+
+HISTORIES = 1_200
+
+
+def test_no_history_breaks_a_promise():
+    """With two faults at any steps, no event is lost, doubled, out of order, stuck or given up."""
+    batch = run(seconds=60, processes=2, most=HISTORIES)
+    assert batch.count == HISTORIES
+    assert [(played.seed, played.violations) for played in batch.found] == []
+
+
+def test_a_history_plays_the_same_again():
+    """A number is all that is needed to see a history again, step by step."""
+    first, second = play(77, tells=True), play(77, tells=True)
+    assert first.story == second.story
+    assert first.struck == second.struck
