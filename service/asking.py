@@ -67,7 +67,8 @@ def id_of(told: Mapping[str, Any], name: str) -> int:
 
 def text_of(told: Mapping[str, Any], name: str, *, longest: int, needed: bool = True) -> str:
     """A string that is not blank; "" where it is missing and not needed."""
-    value = told.get(name, "")
+    value = told.get(name)
+    value = "" if value is None else value
     if not isinstance(value, str) or (needed and not value.strip()):
         raise Unclear(f"{name} must be a string that is not blank.", code=f"bad_{name}")
     if len(value) > longest:

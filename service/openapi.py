@@ -22,6 +22,7 @@ class Call:
     refusals: tuple[int, ...] = ()
     needs_token: bool = True
     headers: tuple[str, ...] = ()
+    media_type: str = "application/json"
 
 
 CALLS = (
@@ -91,16 +92,28 @@ CALLS = (
     Call("get", "/api/stats", "The ledger in numbers", "Stats"),
     Call("post", "/api/pause", "Workers take no more work", "Paused"),
     Call("post", "/api/resume", "Workers go on", "Paused"),
+    Call(
+        "post",
+        "/webhooks/{source}",
+        "A delivery of a helpdesk, signed as that helpdesk signs",
+        "Taken",
+        body="Delivery",
+        refusals=(400, 401, 404, 405, 413, 415, 503),
+        needs_token=False,
+    ),
+    Call("get", "/metrics", "Prometheus", "Metrics", needs_token=False, media_type="text/plain"),
     Call("get", "/healthz", "Alive", "Status", needs_token=False),
     Call("get", "/readyz", "Can take a webhook now", "Status", needs_token=False, refusals=(503,)),
 )
 
 REFUSALS = {
     400: "What was asked is unclear; the message says what to mend",
-    401: "No or a wrong token",
+    401: "No or a wrong token; of a delivery: not authentic, or too old",
     404: "Not known",
+    405: "Neither POST nor a probe",
     409: "Its status forbids that",
     413: "The body is too large",
+    415: "Not a content type that the source sends",
     422: "This Idempotency-Key was used with another body",
     503: "Redis is away: try again",
 }
@@ -108,7 +121,7 @@ REFUSALS = {
 
 def _operation(call: Call) -> dict[str, Any]:
     statuses = {*call.refusals, *((401, 503) if call.needs_token else ())}
-    done = {"description": "Done"} if call.answer is None else _content("Done", call.answer)
+    done = {"description": "Done"} if call.answer is None else _content("Done", call.answer, call.media_type)
     answers = {"204" if call.answer is None else "200": done}
     answers |= {str(status): _content(REFUSALS[status], "Error") for status in sorted(statuses)}
     told: dict[str, Any] = {"summary": call.summary, "responses": answers}
@@ -125,8 +138,8 @@ def _operation(call: Call) -> dict[str, Any]:
     return told
 
 
-def _content(description: str, schema: str) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": ref(schema)}}}
+def _content(description: str, schema: str, media_type: str = "application/json") -> dict[str, Any]:
+    return {"description": description, "content": {media_type: {"schema": ref(schema)}}}
 
 
 def _paths() -> dict[str, dict[str, Any]]:

@@ -39,6 +39,16 @@ ID: Schema = {"type": ["integer", "string"], "description": "a positive whole nu
 FLAG: Schema = {"type": "boolean"}
 COUNTS: Schema = {"type": "object", "additionalProperties": COUNT}
 
+VERDICT: Schema = _object(
+    {
+        "status": {"enum": ["accepted", "duplicate", "ignored", "held"]},
+        "reopen_id": TEXT,
+        "reason": TEXT,
+        "conflict": {"const": True},
+    },
+    optional=("reopen_id", "reason", "conflict"),
+)
+
 SCHEMAS: dict[str, Schema] = {
     "Error": _object({"error": _object({"code": TEXT, "message": TEXT})}),
     "Call": _object(
@@ -166,6 +176,9 @@ SCHEMAS: dict[str, Schema] = {
         },
         optional=("released",),
     ),
+    "Delivery": {"description": "whatever the helpdesk sends; an array where it sends batches"},
+    "Taken": {"oneOf": [VERDICT, _object({"status": {"const": "batch"}, "results": _list(VERDICT)})]},
+    "Metrics": TEXT,
     "Count": _object({"count": COUNT}),
     "Paused": _object({"paused": FLAG}),
     "Status": _object({"status": TEXT}),

@@ -1,0 +1,323 @@
+"""The API's ways: who may call, what a fault looks like, lists, search, cursors, and the probes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.running import TOKEN, Site, reply, until
+
+CALLS = [
+    ("GET", "/api/reopens"),
+    ("POST", "/api/reopens"),
+    ("GET", "/api/reopens/x"),
+    ("POST", "/api/reopens/x/retry"),
+    ("POST", "/api/reopens/x/cancel"),
+    ("POST", "/api/reopens/x/run-again"),
+    ("POST", "/api/reopens/x/resolve"),
+    ("POST", "/api/reopens/retry"),
+    ("GET", "/api/threads/1683"),
+    ("GET", "/api/links/support/4711"),
+    ("PUT", "/api/links/support/4711"),
+    ("DELETE", "/api/links/support/4711"),
+    ("GET", "/api/deliveries"),
+    ("GET", "/api/stats"),
+    ("POST", "/api/pause"),
+    ("POST", "/api/resume"),
+]
+STATUSES = (
+    *("held", "queued", "running", "retrying", "checking"),
+    *("reopened", "appended", "skipped", "dead", "cancelled"),
+)
+
+
+def refused(answer, status: int) -> str:
+    """The code of an error answer of this status."""
+    assert answer.status_code == status, answer.text
+    told = answer.json()
+    assert set(told) == {"error"}
+    assert set(told["error"]) == {"code", "message"}
+    assert len(told["error"]["message"]) > 20, "it must say what to mend"
+    return told["error"]["code"]
+
+
+@pytest.mark.parametrize(("method", "path"), CALLS)
+@pytest.mark.parametrize(
+    "authorization", [None, "Bearer wrong", f"Basic {TOKEN}", "Bearer", f"Bearer {TOKEN}x", "Bearer é"]
+)
+def test_every_call_needs_the_token(site: Site, method, path, authorization):
+    """Without the admin token as a bearer every call is answered 401, whatever else is wrong with it."""
+    headers = {"authorization": authorization.encode("latin-1")} if authorization else {}
+    answer = site.client.request(method, path, headers=headers, content=b"no json")
+    assert refused(answer, 401) == "unauthorized"
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/", "/api/nothing", "/api/reopens/", "/api/reopens/x/y", "/x"])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_what_is_not_there(site: Site, method, path):
+    """An unknown address is 404 in the shape of all errors, and leads nowhere else."""
+    assert refused(site.api(method, path), 404) == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "/api/reopens", "GET"),
+        ("PUT", "/api/stats", "GET"),
+        ("GET", "/api/pause", "POST"),
+        ("GET", "/api/reopens/x/retry", "POST"),
+    ],
+)
+def test_another_method(site: Site, method, path, allowed):
+    """A method that an address does not take is 405, and Allow tells which it does."""
+    answer = site.api(method, path)
+    assert refused(answer, 405) == "method_not_allowed"
+    assert allowed in answer.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/reopens/nothing"),
+        ("POST", "/api/reopens/nothing/retry"),
+        ("POST", "/api/reopens/nothing/cancel"),
+        ("GET", "/api/threads/999"),
+        ("GET", "/api/links/support/nothing"),
+        ("DELETE", "/api/links/support/nothing"),
+    ],
+)
+def test_what_nobody_knows(site: Site, method, path):
+    """What is not known is 404."""
+    assert refused(site.api(method, path), 404) == "not_found"
+
+
+@pytest.mark.parametrize("path", ["/api/reopens/x/resolve", "/api/reopens/x/run-again", "/api/reopens/retry"])
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [
+        (b"no json", 400, "not_json"),
+        (b"[]", 400, "not_object"),
+        (b"[" * 100_000, 400, "not_json"),
+        (b'{"nothing": 1}', 400, "unknown_field"),
+        (b"{}", 400, None),
+        (b"", 400, None),
+        (b" " * (1024 * 1024 + 1), 413, "body_too_large"),
+    ],
+)
+def test_a_body_that_is_none(site: Site, path, content, status, code):
+    """A body that is no JSON object of the documented fields is refused, with what to mend."""
+    assert code in {None, refused(site.api("POST", path, content=content), status)}
+
+
+def test_a_reopen_has_every_field(site: Site):
+    """A reopen is told with every field of the contract, and times in RFC 3339 in UTC."""
+    told = site.reopen(site.deliver().json()["reopen_id"])
+    assert told | {"id": 0, "created_at": 0, "updated_at": 0} == {
+        "id": 0,
+        "source": "support",
+        "event_id": "msg_1",
+        "ticket_id": "4711",
+        "contact_id": 597752,
+        "thread_id": 1683,
+        "status": "queued",
+        "reason": None,
+        "new_case_id": None,
+        "deliveries": 1,
+        "created_at": 0,
+        "updated_at": 0,
+        "next_attempt_at": None,
+        "attempts": [],
+        "detail": None,
+        "again_of": None,
+        "again_reason": None,
+    }
+    assert told["created_at"].endswith("Z")
+
+
+def send(site: Site, count: int, **data: object) -> list[str]:
+    """Ids of so many new reopens, the oldest first."""
+    told = [site.deliver(reply(ticket_id=f"t-{n}", **data), event_id=f"msg_{n}").json() for n in range(count)]
+    return [each["reopen_id"] for each in told]
+
+
+def page_through(site: Site, path: str, **query: object) -> list[str]:
+    """Ids of all pages, in the order in which they are told."""
+    kind = path.rpartition("/")[2]
+    ids, cursor = [], None
+    while True:
+        told = site.api("GET", path, params={**query, **({"cursor": cursor} if cursor else {})}).json()
+        assert set(told) == {kind, "next_cursor"}
+        assert len(told[kind]) <= int(query.get("limit", 50))
+        ids += [each["id"] for each in told[kind]]
+        cursor = told["next_cursor"]
+        if cursor is None:
+            return ids
+
+
+@pytest.mark.parametrize("limit", [1, 3, 7, 200])
+def test_pages_hold_everything_once(site: Site, limit):
+    """Following the cursor tells every reopen once, newest first, whatever the limit."""
+    ids = send(site, 7)
+    assert page_through(site, "/api/reopens", limit=limit) == ids[::-1]
+    assert page_through(site, "/api/reopens", limit=limit, q="msg_") == ids[::-1]
+
+
+def test_a_page_holds_fifty_at_first(site: Site):
+    """Without a limit a page holds 50."""
+    send(site, 51)
+    told = site.api("GET", "/api/reopens").json()
+    assert len(told["reopens"]) == 50
+    assert told["next_cursor"]
+    assert site.api("GET", "/api/reopens", params={"limit": 51}).json()["next_cursor"] is None
+
+
+@pytest.mark.parametrize("path", ["/api/reopens", "/api/deliveries"])
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ({"limit": "0"}, "bad_limit"),
+        ({"limit": "201"}, "bad_limit"),
+        ({"limit": "-1"}, "bad_limit"),
+        ({"limit": "x"}, "bad_limit"),
+        ({"limit": "1.5"}, "bad_limit"),
+        ({"limit": "9" * 5000}, "bad_limit"),
+        ({"cursor": "x"}, "bad_cursor"),
+        ({"cursor": "9" * 50}, "bad_cursor"),
+        ({"lmit": "1"}, "unknown_parameter"),
+    ],
+)
+def test_a_list_that_cannot_be(site: Site, path, query, code):
+    """A limit out of 1 to 200, a cursor of nobody's, an unknown parameter: 400 with what to mend."""
+    assert refused(site.api("GET", path, params=query), 400) == code
+
+
+def test_status_and_source_narrow_a_list(site: Site):
+    """`status` and `source` narrow the list, alone and together with a search."""
+    first, second = send(site, 2)
+    other = site.deliver(source="second").json()["reopen_id"]
+    site.api("POST", f"/api/reopens/{first}/cancel")
+
+    def ids(**query: str) -> set[str]:
+        return set(page_through(site, "/api/reopens", **query))
+
+    assert ids(status="cancelled") == {first}
+    assert ids(status="queued") == {second, other}
+    assert ids(status="queued", source="support") == {second}
+    assert ids(source="second") == {other}
+    assert ids(source="nothing") == set()
+    assert ids(status="queued", q="msg_") == {second, other}
+    assert ids(source="support", q="msg_1") == {second}
+    assert ids(status="", source="", q="") == {first, second, other}
+    for status in STATUSES:
+        assert site.api("GET", "/api/reopens", params={"status": status}).status_code == 200
+    assert refused(site.api("GET", "/api/reopens", params={"status": "lost"}), 400) == "bad_status"
+
+
+def test_search_takes_the_beginning_of_any_id(site: Site):
+    """`q` finds by a prefix of reopen, event, ticket, contact or thread id, and by nothing else."""
+    wanted = site.deliver(
+        reply(ticket_id="T-77/a é", contact_id=4242, thread_id=8181), event_id="evt:{1}*"
+    ).json()["reopen_id"]
+    site.deliver(reply(ticket_id="other", contact_id=5, thread_id=6, message="T-77"), event_id="zzz")
+    for prefix in (wanted, wanted[:6], "evt", "evt:{1}*", "T-77", "T-77/a é", "42", "4242", "81", "8181"):
+        assert page_through(site, "/api/reopens", q=prefix) == [wanted], prefix
+    for prefix in ("vt", "t-77", "242", "broke", "evt:{1}*x", "*", "\x00", "%"):
+        assert page_through(site, "/api/reopens", q=prefix) == [], prefix
+
+
+def test_deliveries_tell_what_became_of_each(site: Site):
+    """`/api/deliveries` tells every delivery with its verdict, newest first, page by page."""
+    accepted = site.deliver().json()["reopen_id"]
+    site.deliver()
+    held = site.deliver(reply(contact_id=None), event_id="msg_2").json()["reopen_id"]
+    site.deliver(reply(author="agent"), event_id="msg_3")
+    site.deliver(reply(), event_id="msg_4", age_seconds=9999)
+
+    def rows(**query: str):
+        return site.api("GET", "/api/deliveries", params=query).json()["deliveries"]
+
+    until(lambda: rows(verdict="rejected") and rows(verdict="ignored"))
+    [row] = rows(verdict="accepted")
+    assert set(row) == {"id", "source", "event_id", "received_at", "verdict", "reason", "reopen_id"}
+    assert (row["source"], row["event_id"], row["reopen_id"]) == ("support", "msg_1", accepted)
+    [row] = rows(verdict="duplicate")
+    assert row["reopen_id"] == accepted
+    [row] = rows(verdict="held")
+    assert (row["reason"], row["reopen_id"]) == ("contact_unknown", held)
+    row = rows(verdict="ignored")[0]
+    assert (row["event_id"], row["reason"], row["reopen_id"]) == ("msg_3", "agent_reply", None)
+    row = rows(verdict="rejected")[0]
+    assert (row["reason"], row["reopen_id"]) == ("timestamp_too_old", None)
+    assert refused(site.api("GET", "/api/deliveries", params={"verdict": "lost"}), 400) == "bad_verdict"
+    assert rows(source="second") == []
+    everything = page_through(site, "/api/deliveries", limit="2")
+    assert len(everything) == len(set(everything)) >= 5
+
+
+def test_stats_balance(site: Site):
+    """The ledger in numbers: what was accepted is the sum of all statuses."""
+    empty = site.stats()
+    assert empty["accepted"] == 0
+    assert empty["by_status"] == dict.fromkeys(STATUSES, 0)
+    assert empty["oldest_waiting_seconds"] == 0
+    first, _ = send(site, 2)
+    site.deliver()
+    held = site.deliver(reply(thread_id=None), event_id="held").json()
+    site.api("POST", f"/api/reopens/{first}/cancel")
+    told = site.stats()
+    assert held["status"] == "held"
+    assert told["accepted"] == 3
+    assert told["by_status"] == dict.fromkeys(STATUSES, 0) | {"queued": 1, "held": 1, "cancelled": 1}
+    assert told["waiting"] == 1
+    assert told["oldest_waiting_seconds"] >= 0
+    assert told["queue_depth"] >= 1
+    assert (told["workers"], told["in_flight"], told["breaker"], told["paused"]) == (0, 0, "closed", False)
+    assert told["balanced"] is True
+
+
+def test_pause_and_resume_show(site: Site):
+    """Paused and resumed, as often as one likes; webhooks are taken all the while."""
+    for _ in range(2):
+        assert site.api("POST", "/api/pause").json() == {"paused": True}
+    assert site.stats()["paused"] is True
+    assert site.deliver().json()["status"] == "accepted"
+    for _ in range(2):
+        assert site.api("POST", "/api/resume").json() == {"paused": False}
+    assert site.stats()["paused"] is False
+
+
+def test_probes_and_metrics_need_no_token(site: Site):
+    """Alive, ready, and metrics in Prometheus' format."""
+    assert site.client.get("/healthz").json() == {"status": "alive"}
+    assert site.client.get("/readyz").json() == {"status": "ready"}
+    for path in ("/healthz", "/readyz", "/metrics"):
+        assert site.client.head(path).status_code == 200
+    site.deliver()
+    told = site.client.get("/metrics")
+    assert told.headers["content-type"].startswith("text/plain")
+    assert "reopener_accepted_total 1.0" in told.text
+    assert 'reopener_reopens{source="support",status="queued"} 1.0' in told.text
+
+
+def test_openapi_tells_every_address(site: Site):
+    """Every call of the contract stands in `/openapi.json`, and nothing there is unknown to the service."""
+    document = site.client.get("/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    told = {
+        (method.upper(), path.replace("{id}", "x").replace("{thread_id}", "1683"))
+        for path, calls in document["paths"].items()
+        for method in calls
+    }
+    filled = {
+        (method, path.replace("{source}", "support").replace("{ticket_id}", "4711")) for method, path in told
+    }
+    probes = {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"), ("POST", "/webhooks/support")}
+    assert {*CALLS, *probes} <= filled
+    for method, path in filled:
+        answer = site.client.request(method, path)
+        assert answer.status_code != 405, (method, path)
+        assert answer.status_code != 404 or answer.json()["error"]["code"] != "not_found", (method, path)
+    references = {part.split('"')[0] for part in json.dumps(document).split("#/components/schemas/")[1:]}
+    assert references <= set(document["components"]["schemas"])
