@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.edge.test_api import refused
+from tests.edge.told import faults
 from tests.running import Whole, reply, until
 
 REOPEN_FIELDS = {"number", "started_at", "ended_at", "outcome", "http_status", "error"}
@@ -198,3 +199,39 @@ def test_by_hand_and_by_link(whole: Whole):
     ).json()
     assert whole.until(started["id"], "appended")["new_case_id"] == case["id"]
     assert whole.stats()["balanced"]
+
+
+def test_answers_are_what_openapi_says(whole: Whole):
+    """What the API answers has every field that `/openapi.json` tells of, and no other."""
+    document = whole.client.get("/openapi.json").json()
+    schemas = document["components"]["schemas"]
+    first = whole.until(sent(whole), "reopened")
+    whole.deliver(reply(thread_id=None), event_id="msg_2")
+    whole.deliver(reply(author="agent"), event_id="msg_3")
+    whole.deliver(event_id="msg_4", age_seconds=9999)
+    until(lambda: len(whole.api("GET", "/api/deliveries").json()["deliveries"]) >= 4)
+    again = {"reason": "to see"}
+    link = "/api/links/support/4711"
+    asked = [
+        ("get", "/api/reopens", "/api/reopens", None),
+        ("get", "/api/reopens/{id}", f"/api/reopens/{first['id']}", None),
+        ("post", "/api/reopens/{id}/run-again", f"/api/reopens/{first['id']}/run-again", again),
+        ("post", "/api/reopens/retry", "/api/reopens/retry", {"status": "dead"}),
+        ("put", "/api/links/{source}/{ticket_id}", link, {"contact_id": 1, "thread_id": 2}),
+        ("get", "/api/links/{source}/{ticket_id}", link, None),
+        ("get", "/api/threads/{thread_id}", "/api/threads/1683", None),
+        ("get", "/api/deliveries", "/api/deliveries", None),
+        ("get", "/api/stats", "/api/stats", None),
+        ("post", "/api/pause", "/api/pause", None),
+        ("post", "/api/resume", "/api/resume", None),
+        ("get", "/healthz", "/healthz", None),
+        ("get", "/readyz", "/readyz", None),
+    ]
+    for method, shape, path, body in asked:
+        answer = whole.api(method.upper(), path, body)
+        told = document["paths"][shape][method]["responses"][str(answer.status_code)]
+        schema = told["content"]["application/json"]["schema"]
+        assert faults(answer.json(), schema, schemas, path) == []
+    taken = whole.deliver(event_id="msg_5")
+    assert faults(taken.json(), schemas["Taken"], schemas) == []
+    assert faults(whole.client.get("/api/stats").json(), schemas["Error"], schemas) == []
