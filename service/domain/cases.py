@@ -10,6 +10,9 @@ View = Literal["thread", "contact"]
 """Which read-back a look came from: the list of the thread's cases, or the contact with its cases.
 Two looks compare only where they have the same view."""
 
+CLOCK_MARGIN_MS = 300_000
+"""How far Acquire's dates may be off ours."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

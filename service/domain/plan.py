@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from service.domain.cases import Case, Look, Message
+from service.domain.cases import CLOCK_MARGIN_MS, Case, Look, Message
 from service.domain.reopens import Policy, Reopen
 from service.domain.text import carries
 from service.domain.threads import Effect, Thread
 
 FIRST_WAIT_MS = 5_000
 LONGEST_WAIT_MS = 60_000
-CLOCK_MARGIN_MS = 300_000
-"""How far Acquire's dates may be off ours when what Redis forgot is looked for."""
 RESENT_MS = 600_000
 """How long after Redis forgot an event it may be admitted anew: helpdesks resend what was not answered."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from service.domain.cases import Case, Look, Message
+from service.domain.cases import CLOCK_MARGIN_MS, Case, Look, Message
 from service.domain.text import carries
 from service.domain.threads import Claim, Effect, Intent, Thread, with_claim, with_intent, without_intent
 
@@ -135,7 +135,9 @@ def _fresh(intent: Intent, thread: Thread, look: Look) -> list[tuple[Effect, tup
         return [
             (Effect("case", case.id), case.marks, _texts(case, look))
             for case in look.cases.values()
-            if case.id not in baseline and thread.owner(Effect("case", case.id)) is None
+            if case.id not in baseline
+            and thread.owner(Effect("case", case.id)) is None
+            and (intent.view == look.view or not _older(case, intent))
         ]
     return [
         (Effect("message", message.id), (), [message.text] if message.text else [])
@@ -163,6 +165,11 @@ def _messages(case_id: int | None, look: Look) -> tuple[Message, ...]:
     if look.messages is None or case_id is None:
         return ()
     return look.messages.by_case.get(case_id, ())
+
+
+def _older(case: Case, intent: Intent) -> bool:
+    """Whether the case was made before the intent, so that a baseline which lacks it only did not show it."""
+    return case.created_ms is not None and case.created_ms < intent.at_ms - CLOCK_MARGIN_MS
 
 
 def _another_view(intent: Intent, look: Look) -> bool:

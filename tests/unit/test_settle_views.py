@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from service.domain.cases import Case, Look
-from service.domain.settle import Absent, Undecided, Unreadable, examine
+from service.domain.settle import Absent, Adopted, Undecided, Unreadable, examine
 from service.domain.threads import Intent, Thread
 
 SETTLE_MS = 15_000
@@ -42,6 +42,18 @@ def test_another_view_is_waited_out():
     assert not verdict.counts
     assert verdict.look_again_ms > LONG_AFTER_MS + 1_000, "an hour later nobody looks every second"
     assert isinstance(examined(CREATE, look_of("thread", ROOT)), Absent)
+
+
+def test_the_threads_own_list_stands_for_the_fallback():
+    """A baseline of the fallback is settled by the thread's own list, in which older cases are no news."""
+    at_ms = LONG_AFTER_MS - 4 * SETTLE_MS
+    intent = replace(CREATE, view="contact", at_ms=at_ms, ends_by_ms=at_ms + 10_000)
+    older = Case(id=8, thread_id=10, status="closed", closed=True, text=CREATE.words, created_ms=1)
+    ours = replace(older, id=12, created_ms=LONG_AFTER_MS)
+    assert isinstance(examined(intent, look_of("thread", ROOT, older)), Absent)
+    verdict = examined(intent, look_of("thread", ROOT, older, ours))
+    assert isinstance(verdict, Adopted)
+    assert verdict.case_id == 12
 
 
 def test_a_baseline_that_could_not_be_taken_is_a_persons_matter():
