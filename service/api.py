@@ -24,6 +24,7 @@ from service.ledger.audit import By, line
 from service.ledger.links import Link
 from service.ledger.listing import Wanted
 from service.logs import get_logger
+from service.stored import Stored
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -51,6 +52,7 @@ def routes(ledger: Ledger, settings: Settings, clock: Clock) -> list[Route]:
     if settings.admin_token is None:
         raise ValueError("the API needs a REOPENER_ADMIN_TOKEN")
     api = Api(ledger, Gatekeeper(settings.admin_token, clock), clock)
+    stored = Stored(ledger, settings.sources)
     guarded: list[tuple[str, str, Handler]] = [
         ("GET", "/api/reopens", api.list),
         ("POST", "/api/reopens", api.start),
@@ -65,6 +67,8 @@ def routes(ledger: Ledger, settings: Settings, clock: Clock) -> list[Route]:
         ("PUT", "/api/links/{source}/{ticket_id:path}", api.put_link),
         ("DELETE", "/api/links/{source}/{ticket_id:path}", api.delete_link),
         ("GET", "/api/deliveries", api.deliveries),
+        ("GET", "/api/deliveries/{id}/explain", stored.explain),
+        ("POST", "/api/sources/{source}/compare", stored.compare),
         ("GET", "/api/stats", api.stats),
         ("POST", "/api/pause", api.pause),
         ("POST", "/api/resume", api.resume),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from service.clock import SystemClock
 from service.connections import async_client
 from service.domain.errors import LedgerUnavailable
 from service.faults import Faults
+from service.kept import keep_in, keep_nothing
 from service.ledger import open_ledger
 from service.logs import get_logger
 from service.notes import Notes
@@ -39,6 +41,9 @@ HTTP_ERRORS = {
     405: ("method_not_allowed", "This address does not take that method; the header Allow tells which."),
 }
 
+MOST_WAITING_REQUESTS = 200
+"""Each may hold 64 kB."""
+
 log = get_logger(__name__)
 
 
@@ -53,19 +58,30 @@ def create_app(settings: Settings, clock: Clock) -> Starlette:
         raise ValueError("the receiver needs a REDIS_URL")
     connection = async_client(settings.redis_url.reveal(), for_answers=True)
     ledger = open_ledger(connection, Bells(SyncRedis()), clock, policy=policy(settings))
-    notes = Notes(ledger.account)
+    notes = Notes(ledger.account.note)
+    ttl_ms = settings.retention.raw_hours * 3_600_000
+    kept = Notes(partial(ledger.requests.keep, ttl_ms=ttl_ms), most=MOST_WAITING_REQUESTS) if ttl_ms else None
     receiver_metrics = metrics.ReceiverMetrics()
-    receiver = Receiver(settings.sources, ledger.admissions, notes, clock, receiver_metrics)
+    receiver = Receiver(
+        settings.sources,
+        ledger.admissions,
+        notes,
+        clock,
+        receiver_metrics,
+        keep_in(kept) if kept else keep_nothing,
+    )
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        notes.start()
+        for written_behind in filter(None, (notes, kept)):
+            written_behind.start()
         try:
             await ledger.account.note_durability()
         except LedgerUnavailable as away:
             log.warning("redis.away_at_start", error=str(away))
         yield
-        await notes.stop()
+        for written_behind in filter(None, (notes, kept)):
+            await written_behind.stop()
         await connection.aclose()
 
     app = Starlette(

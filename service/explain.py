@@ -118,6 +118,15 @@ def request_from(text: str) -> Request:
     )
 
 
+def as_file(request: Request) -> dict[str, Any]:
+    """A request as a file describes it."""
+    told = {"method": request.method, "url": request.url, "headers": dict(request.headers)}
+    try:
+        return told | {"body": request.body.decode("utf-8")}
+    except UnicodeDecodeError:
+        return told | {"body_base64": base64.b64encode(request.body).decode("ascii")}
+
+
 def _body(told: dict[str, Any]) -> bytes:
     encoded = told.get("body_base64")
     if encoded is not None:

@@ -1,6 +1,6 @@
-"""Notes of deliveries that left no record (ignored and rejected ones), written behind the answers.
+"""What is written behind the answers: notes of deliveries that left no record, and requests that are kept.
 
-A note is for people's eyes only, so it may be lost: whoever floods the receiver with forged requests must
+Both are for people's eyes only, so they may be lost: whoever floods the receiver with forged requests must
 not reach Redis with each of them, and an ignored event is answered also while Redis is away.
 """
 
@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import Generic, TypeVar
 
 from service.domain.errors import LedgerUnavailable
 from service.logs import get_logger
 
-if TYPE_CHECKING:
-    from service.ledger.account import Account
-    from service.ledger.reads import Delivery
+Item = TypeVar("Item")
 
 FLUSH_SECONDS = 0.1
 KEPT_NOTES = 1_000
@@ -24,16 +23,16 @@ KEPT_NOTES = 1_000
 log = get_logger(__name__)
 
 
-class Notes:
-    """Collects notes and writes them every `FLUSH_SECONDS`; beyond `KEPT_NOTES` the oldest are dropped."""
+class Notes(Generic[Item]):
+    """Collects notes and writes them every `FLUSH_SECONDS`; beyond `most` the oldest are dropped."""
 
-    def __init__(self, account: Account) -> None:
-        self._account = account
-        self._waiting: deque[Delivery] = deque(maxlen=KEPT_NOTES)
+    def __init__(self, write: Callable[[Sequence[Item]], Awaitable[None]], *, most: int = KEPT_NOTES) -> None:
+        self._write = write
+        self._waiting: deque[Item] = deque(maxlen=most)
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, delivery: Delivery) -> None:
-        self._waiting.append(delivery)
+    def add(self, item: Item) -> None:
+        self._waiting.append(item)
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run())
@@ -57,6 +56,6 @@ class Notes:
         if not batch:
             return
         try:
-            await self._account.note(batch)
+            await self._write(batch)
         except LedgerUnavailable as away:
             log.warning("notes.lost", count=len(batch), error=str(away))

@@ -20,6 +20,7 @@ from service.answers import error
 from service.domain.decide import Accept, Hold, Ignore, decide
 from service.domain.errors import LedgerUnavailable
 from service.domain.reopens import reopen_id
+from service.kept import keep_nothing
 from service.ledger.admission import Admission
 from service.ledger.reads import Delivery
 from service.logs import get_logger
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from service.clock import Clock
     from service.domain.events import Event
+    from service.kept import Keep
     from service.ledger.admission import Admissions, Admitted
     from service.metrics import ReceiverMetrics
     from service.notes import Notes
@@ -62,9 +64,10 @@ class Receiver:
 
     sources: Mapping[str, SourceSettings]
     admissions: Admissions
-    notes: Notes
+    notes: Notes[Delivery]
     clock: Clock
     metrics: ReceiverMetrics
+    keep: Keep = keep_nothing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As an ASGI app, so that every method comes here and is judged."""
@@ -127,6 +130,7 @@ class Receiver:
             challenge = kind.challenge(request, source)
             if challenge is not None:
                 return JSONResponse(challenge), "probe", ""
+            self.keep(request, source, delivery_id, self.clock.now_ms())
             events = kind.read(request, source)
         except Rejected as rejected:
             raise Refused(401, rejected.slug, rejected.hint) from None

@@ -144,6 +144,38 @@ SCHEMAS: dict[str, Schema] = {
             "next_cursor": MAYBE_TEXT,
         }
     ),
+    "Explained": _object(
+        {
+            "delivery_id": TEXT,
+            "source": TEXT,
+            "received_at": TIME,
+            "verified": {"type": "boolean"},
+            "reason": MAYBE_TEXT,
+            "hint": MAYBE_TEXT,
+            "malformed": MAYBE_TEXT,
+            "mend": MAYBE_TEXT,
+            "probe": MAYBE_TEXT,
+            "events": _list({"type": "object"}),
+        }
+    ),
+    "Map": _object({"map": {"type": "object", "additionalProperties": TEXT}}),
+    "Compared": _object(
+        {
+            "compared": COUNT,
+            "differ": COUNT,
+            "decisions": COUNTS,
+            "deliveries": _list(
+                _object(
+                    {
+                        "delivery_id": TEXT,
+                        "source": TEXT,
+                        "received_at": TIME,
+                        "differences": _list({"type": "object"}),
+                    }
+                )
+            ),
+        }
+    ),
     "Stats": _object(
         {
             "accepted": COUNT,

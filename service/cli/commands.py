@@ -110,17 +110,23 @@ def sandbox(arguments: tuple[str, ...]) -> None:
     type=click.Path(exists=True, path_type=Path),
     help="Private key (PEM) of kinds that sign with one.",
 )
+@click.option("--print", "only_print", is_flag=True, help="Print the signed request, and send nothing.")
+@click.option("--secret-env", metavar="NAME", help="The secret's variable, with --print of a bare kind.")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Options, with --print of a kind.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 def send(source: str, as_json: bool, **sample: Any) -> None:
     """Sign a sample event of SOURCE and send it to a running receiver.
 
-    SOURCE is a source's name in the settings; beside `reopener run` also `demo`.
+    SOURCE is a source's name in the settings, or a kind of which there is one; beside `reopener run` also
+    `demo`.
 
     Example: reopener send support --message "Hello?"
-    """
-    from service.cli import trying
 
-    trying.send(source, as_json=as_json, **sample)
+    Example: reopener send zendesk --print --secret-env ZENDESK_SECRET > request.json
+    """
+    from service.cli import sending
+
+    sending.send(source, as_json=as_json, **sample)
 
 
 @main.command()
@@ -135,6 +141,12 @@ def send(source: str, as_json: bool, **sample: Any) -> None:
     metavar="KEY=VALUE",
     help="Any key of the source's table, map.message=... too.",
 )
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Another settings file to take the source's table from.",
+)
+@click.option("--stored", is_flag=True, help="Deliveries that are kept ([retention] raw_hours).")
 @click.option("--now", metavar="TIME", help="Set the clock (RFC 3339).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line for each file.")
 def explain(source: str | None, files: tuple[Path, ...], as_json: bool, **options: Any) -> None:
@@ -145,10 +157,14 @@ def explain(source: str | None, files: tuple[Path, ...], as_json: bool, **option
     Example: reopener explain support request.json
 
     Example: reopener explain --kind zendesk --secret-env ZENDESK_SECRET request.json
-    """
-    from service.cli import trying
 
-    trying.explain(source, files, as_json=as_json, **options)
+    With --stored and --config or --set it tells what these changes would make different, and nothing else.
+
+    Example: reopener explain support --stored --config new.toml
+    """
+    from service.cli import explaining
+
+    explaining.explain(source, files, as_json=as_json, **options)
 
 
 @main.command()

@@ -32,7 +32,7 @@ def as_json(told: Any) -> None:
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table whose columns are as wide as what is in them."""
-    cells = [[_cell(value) for value in row] for row in (heads, *rows)]
+    cells = [[shown(value) for value in row] for row in (heads, *rows)]
     widths = [max(len(row[place]) for row in cells) for place in range(len(heads))]
     for row in cells:
         click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
@@ -43,10 +43,10 @@ def facts(rows: Sequence[tuple[str, object]]) -> None:
     known = [(name, value) for name, value in rows if value is not None]
     width = max((len(name) for name, _ in known), default=0)
     for name, value in known:
-        click.echo(f"{name.ljust(width)}  {_cell(value)}")
+        click.echo(f"{name.ljust(width)}  {shown(value)}")
 
 
-def _cell(value: object) -> str:
+def shown(value: object) -> str:
     """Text as it may stand on a terminal: control characters in it would move the cursor."""
     text = "-" if value is None else str(value)
     return "".join(each if each.isprintable() else " " for each in text)

@@ -10,6 +10,7 @@
     series      what happened when, for charts
     audit       who did what
     account     pause, resume, and notes of deliveries
+    requests    requests that are kept for explaining them
     scripts/    the Lua scripts, each whole or not at all
 
 All keys begin with `reopener:`
@@ -25,6 +26,7 @@ All keys begin with `reopener:`
     weak:*                 string  bodies of events without an id, while their helpdesk may repeat them
     links                  hash    source NUL ticket -> contact:thread
     deliveries             stream  the latest deliveries with their verdicts
+    raw:*, raws:*          string, zset  requests that are kept for a while, where a setting says so
     failures, failure:{group}  zsets   groups of dead and held ones by size, and the members of each
     series:*               hash    counts by minute, hour and day
     heard                  hash    source -> unix ms of its latest authentic delivery
@@ -44,6 +46,7 @@ from service.ledger.failures import Failures
 from service.ledger.leases import Leases
 from service.ledger.listing import Listing
 from service.ledger.reads import Reads
+from service.ledger.requests import Requests
 from service.ledger.scripts import Scripts
 from service.ledger.series import SeriesReads
 from service.ledger.sweeps import Sweeps
@@ -73,6 +76,7 @@ class Ledger:
     series: SeriesReads
     account: Account
     audit: Audit
+    requests: Requests
 
 
 def open_ledger(connection: Redis, bells: Bells, ticker: Ticker, *, policy: Policy) -> Ledger:
@@ -97,4 +101,5 @@ def open_ledger(connection: Redis, bells: Bells, ticker: Ticker, *, policy: Poli
         series=SeriesReads(connection),
         account=Account(connection),
         audit=Audit(connection),
+        requests=Requests(connection),
     )

@@ -1,6 +1,6 @@
 """Settings: read once per process from the environment, a TOML file and defaults; all faults together."""
 
-from service.settings.load import Role, load, load_source
+from service.settings.load import Role, changed_map, load, load_source
 from service.settings.model import (
     AcquireSettings,
     ReopenSettings,
@@ -20,6 +20,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "SourceSettings",
+    "changed_map",
     "load",
     "load_source",
 ]

@@ -6,6 +6,7 @@ import ipaddress
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, urlsplit
@@ -21,7 +22,7 @@ from service.settings.model import (
     SettingsError,
     SourceSettings,
 )
-from service.settings.sources import Kind, read_source, read_sources
+from service.settings.sources import Kind, read_map, read_source, read_sources
 from service.settings.tables import Table
 from service.sources import KINDS
 
@@ -86,6 +87,15 @@ def load_source(
     return source
 
 
+def changed_map(source: SourceSettings, expressions: Mapping[str, object]) -> SourceSettings:
+    """Answer the source with another `[sources.NAME.map]`. Raises SettingsError as `load_source` does."""
+    faults: list[str] = []
+    changed = replace(source, map=read_map(Table("map", expressions, faults)))
+    if faults:
+        raise SettingsError(faults)
+    return changed
+
+
 def _read_file(env: Environment, cwd: Path, faults: list[str]) -> dict[str, object]:
     named = env.text("REOPENER_CONFIG")
     path = cwd / (named or "reopener.toml")
@@ -131,6 +141,7 @@ def _read_retention(table: Table) -> RetentionSettings:
     retention = RetentionSettings(
         done_days=table.integer("done_days", defaults.done_days, at_least=1, at_most=36_500),
         dead_days=table.integer("dead_days", defaults.dead_days, at_least=1, at_most=36_500),
+        raw_hours=table.integer("raw_hours", defaults.raw_hours, at_least=0, at_most=720),
     )
     table.refuse_unknown()
     return retention

@@ -78,10 +78,12 @@ class ReopenSettings:
 
 @dataclass(frozen=True, slots=True)
 class RetentionSettings:
-    """How long records are kept after their end."""
+    """How long records are kept after their end, and for how long requests are kept as they came."""
 
     done_days: int = 30
     dead_days: int = 365
+    raw_hours: int = 0
+    """0 keeps none: they hold customers' words, whatever became of the effect."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def read_source(
             "tolerance_seconds", defaults.tolerance_seconds, above=0, at_most=86_400
         ),
         lookup=table.choice("lookup", defaults.lookup, ("none", "email")),
-        map=_map(table.table("map")),
+        map=read_map(table.table("map")),
         options=options,
     )
     if kind is not None:
@@ -161,7 +161,8 @@ def _missing_secret(env: Environment, variable: str) -> str:
     return f"the environment variable named here {state}; {_NOT_A_VARIABLE}"
 
 
-def _map(table: Table) -> dict[str, str]:
+def read_map(table: Table) -> dict[str, str]:
+    """Answer the expressions of a map, each of which compiles."""
     expressions = {}
     for key in MAP_KEYS:
         if key not in table:
