@@ -6,6 +6,7 @@ with what it announces, is ours. tests/contract/test_queue.py holds that to what
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -28,6 +29,8 @@ JOB_TIMEOUT_SECONDS = 900
 BELL_SECONDS = 10
 """How long a bell is taken for outstanding before the sweeper rings again."""
 FAILED_JOB_SECONDS = 86_400
+_UNSAFE = re.compile(r"[^A-Za-z0-9:_.-]")
+"""A box may be named for a ticket, and dashboards of RQ print descriptions as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ class Bells:
             timeout=JOB_TIMEOUT_SECONDS,
             result_ttl=0,
             failure_ttl=FAILED_JOB_SECONDS,
-            description=f"reopen {name}",
+            description=f"reopen {_UNSAFE.sub('?', name)}",
             status=JobStatus.QUEUED,
             origin=QUEUE_NAME,
         )

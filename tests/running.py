@@ -253,3 +253,8 @@ def whole_on(folder: Path, redis_url: str, **more: str) -> Iterator[Whole]:
         ):
             until(lambda: site.stats()["workers"])
             yield Whole(site.origin, site.redis, site.client, site.environment, acquire)
+
+
+def script(name: str) -> str:
+    """The console script of a package that is installed beside this Python."""
+    return str(Path(sys.executable).parent / name)
