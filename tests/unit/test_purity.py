@@ -34,7 +34,7 @@ def test_service_never_imports_workers():
     _python(
         "import sys\nsys.modules['workers'] = None\n"
         "import service.app, service.cli.commands, service.cli.acting, service.cli.looking"
-        ", service.cli.opened, service.cli.processes, service.cli.trying, service.check, service.run"
+        ", service.cli.opened, service.cli.processes, service.cli.explaining, service.check, service.run"
     )
 
 

@@ -189,7 +189,7 @@ def test_the_contracts_body_is_read_whole():
     [event] = KIND.read(request_of(body, {"webhook-id": "msg_1"}), SOURCE)
     assert (event.ticket_id, event.ticket_status, event.contact_id, event.thread_id) == (
         "4711",
-        "solved",
+        "Solved",
         "597752",
         "1683",
     )
