@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NAMES = (
     "admit",
+    "case",
     "claim",
     "evict",
     "link",
