@@ -114,7 +114,7 @@ class _Ledger:
         stopped = GaugeMetricFamily(
             "reopener_stopped", "1 while the account sends nothing, by reason.", labels=["reason"]
         )
-        for slug in ("paused", "throttled", "credentials_refused", "quarantined"):
+        for slug in ("paused", "throttled", "credentials_refused", "acquire_failing", "quarantined"):
             stopped.add_metric([slug], 1 if account.why == slug else 0)
         yield stopped
         yield _gauge(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def policy(settings: Settings) -> Policy:
     """The rules of `[reopen]`, as the domain wants them."""
-    reopen, timeout_seconds = settings.reopen, settings.acquire.timeout_seconds
+    reopen, acquire = settings.reopen, settings.acquire
     return Policy(
         max_attempts=reopen.max_attempts,
         max_age_ms=int(reopen.max_age_seconds * 1000),
@@ -21,5 +21,7 @@ def policy(settings: Settings) -> Policy:
         append_to_open_case=reopen.on_open_case == "append",
         hold_unknown=reopen.on_unknown == "hold",
         settle_ms=int(reopen.settle_seconds * 1000),
-        timeout_ms=int(timeout_seconds * 1000),
+        timeout_ms=int(acquire.timeout_seconds * 1000),
+        rate_per_second=acquire.rate_per_second,
+        retry_share=acquire.retry_share,
     )

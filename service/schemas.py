@@ -186,7 +186,7 @@ SCHEMAS: dict[str, Schema] = {
             "queue_depth": COUNT,
             "workers": COUNT,
             "in_flight": COUNT,
-            "breaker": {"enum": ["closed", "open"]},
+            "breaker": {"enum": ["closed", "open", "half_open"]},
             "paused": FLAG,
             "stopped": {
                 "anyOf": [

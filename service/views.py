@@ -110,7 +110,7 @@ def stats(numbers: Stats, *, workers: int) -> dict[str, Any]:
         "queue_depth": numbers.queue_depth,
         "workers": workers,
         "in_flight": numbers.in_flight,
-        "breaker": "open" if account.why not in {None, "paused"} else "closed",
+        "breaker": account.breaker,
         "paused": account.paused,
         "stopped": {"reason": account.why, "until": time(account.until_ms), "detail": account.detail}
         if account.why

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from service.domain import backoff
-from service.domain.errors import AccountRefused, ReadFailed
+from service.domain.errors import AccountRefused, NotAsked, ReadFailed
 from service.domain.plan import may_have_been_done
 from service.domain.ports import Claimed, Write
 from service.domain.reopens import AttemptOutcome, Status, begin_attempt, end_attempt
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from service.domain.ports import Acquire, Gate, Ledger, Observation, Ticker
     from service.domain.reopens import Policy
 
-ACCOUNT_RECHECK_MS = 30_000
+ACCOUNT_RECHECK_MS = 10_000
 LONGEST_RETRY_AFTER_SECONDS = 3_600.0
 FIRST_LOOK_LATER_SECONDS = 1.0
 LONGEST_LOOK_LATER_SECONDS = 60.0
@@ -130,33 +130,40 @@ class Head:
         """Acquire could not be read: nothing is concluded, and nothing is sent."""
         ledger, now_ms = self.tools.ledger, self.now_ms()
         match failure:
+            case NotAsked(why=why, until_ms=until_ms):
+                return await self.snooze(until_ms, why)
             case AccountRefused():
                 until_ms = now_ms + ACCOUNT_RECHECK_MS
-                await ledger.stop_account(failure.slug, until_ms, str(failure))
+                until_ms = await ledger.stop_account(failure.slug, until_ms, str(failure), probes=True)
                 return await self.snooze(until_ms, failure.slug)
             case ReadFailed(retry_after_seconds=float(seconds)):
                 until_ms = now_ms + int(min(seconds, LONGEST_RETRY_AFTER_SECONDS) * 1000)
-                await ledger.stop_account("throttled", until_ms, str(failure))
+                until_ms = await ledger.stop_account("throttled", until_ms, str(failure), probes=False)
                 return await self.snooze(until_ms, "throttled")
             case ThreadMissing():
                 return await self.hold(failure.slug, str(failure))
             case LookLags():
                 await self._note_read_lag(failure)
-        if self.waiting_status() is Status.CHECKING:
-            return await self._look_later(failure)
-        self.begin()
-        self.end(AttemptOutcome.NOT_SENT, failure.http_status, str(failure))
-        return await self.retry_later(failure.slug, str(failure))
+        return await self._look_later(failure)
 
     async def _look_later(self, failure: ReadFailed) -> Ended:
-        """Unknown stays unknown while Acquire cannot be read, at no cost and for as long as it takes."""
+        """Nothing was sent, and what is unknown stays unknown while Acquire cannot be read: that spends no
+        attempt, for as long as it takes.
+        """
         self.reopen = replace(self.reopen, waits=self.reopen.waits + 1)
-        longest_seconds = min(LONGEST_LOOK_LATER_SECONDS, self.tools.policy.backoff_cap_seconds)
-        wait_seconds = backoff.ceiling_seconds(
-            self.reopen.waits, base_seconds=FIRST_LOOK_LATER_SECONDS, cap_seconds=longest_seconds
+        status = self.waiting_status()
+        cap_seconds = self.tools.policy.backoff_cap_seconds
+        if status is Status.CHECKING:
+            cap_seconds = min(LONGEST_LOOK_LATER_SECONDS, cap_seconds)
+        wait_seconds = backoff.delay_seconds(
+            self.reopen.waits,
+            self.tools.rng,
+            base_seconds=FIRST_LOOK_LATER_SECONDS,
+            cap_seconds=cap_seconds,
+            floor_seconds=FIRST_LOOK_LATER_SECONDS / 2,
         )
-        at_ms = self.now_ms() + int(wait_seconds * 1000)
-        return await self.due(Status.CHECKING, at_ms, "outcome_unknown", str(failure))
+        reason = "outcome_unknown" if status is Status.CHECKING else failure.slug
+        return await self.due(status, self.now_ms() + int(wait_seconds * 1000), reason, str(failure))
 
     async def _note_read_lag(self, lag: LookLags) -> None:
         seen_ms = [

@@ -16,6 +16,7 @@ The three files lean on these internals of RQ 3.0, which tests/contract/test_rq_
     Queue             key, intermediate_queue_key: what is popped waits there until its execution stands
     Job               fetch_many, prepare_for_execution, started_job_registry, key
     Execution         create, heartbeat
+    WORKERS_BY_QUEUE_KEY, the set of a queue's workers
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from redis.exceptions import RedisError
 from rq.command import parse_payload
 from rq.serializers import JSONSerializer
 from rq.worker import BaseWorker, WorkerStatus
+from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from service.logs import get_logger
 from service.queue import JOB_TIMEOUT_SECONDS, QUEUE_NAME
@@ -187,7 +189,8 @@ class ConcurrentWorker(BaseWorker):
             return
         self._beat_at = now
         with _redis_may_be_away("heartbeat"):
-            if not self.connection.exists(self.key):
+            if not self.connection.sismember(WORKERS_BY_QUEUE_KEY % QUEUE_NAME, self.key):
+                self.connection.delete(self.key)  # what was written since RQ's keys were flushed
                 self.register_birth()
             super().heartbeat(timeout, pipeline=pipeline)
 

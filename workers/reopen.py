@@ -58,9 +58,9 @@ async def _run(head: Head) -> Claimed | None:
     head.tick()
     if head.reopen.claims >= POISON_CLAIMS:
         return (await head.hold("poison", "it ended its worker five times in a row")).following
-    blocked_until_ms = await head.tools.gate.admit()
-    if blocked_until_ms is not None:
-        return (await head.snooze(blocked_until_ms, "account_blocked")).following
+    later = await head.tools.gate.admit(head.reopen, head.now_ms())
+    if later is not None:
+        return (await head.snooze(later.until_ms, later.why)).following
     head.note_interruption()
     try:
         if head.reopen.thread_id is None:

@@ -14,7 +14,7 @@ from service.policy import policy
 from service.queue import Bells
 from workers.acquire import AcquireClient
 from workers.head import Tools
-from workers.throttle import RateLimit, Throttled
+from workers.throttle import Care, Careful
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -32,7 +32,7 @@ class Runtime:
     connection: Redis
     ledger: Ledger
     acquire: AcquireClient
-    limit: RateLimit
+    care: Care
 
     @classmethod
     def open(cls, settings: Settings, clock: Clock, *, concurrency: int) -> Runtime:
@@ -40,26 +40,29 @@ class Runtime:
         if settings.redis_url is None:
             raise ValueError("workers need a REDIS_URL")
         connection = async_client(settings.redis_url.reveal())
+        ledger = open_ledger(connection, Bells(SyncRedis()), clock, policy=policy(settings))
         return cls(
             settings=settings,
             clock=clock,
             connection=connection,
-            ledger=open_ledger(connection, Bells(SyncRedis()), clock, policy=policy(settings)),
+            ledger=ledger,
             acquire=AcquireClient(settings.acquire, clock=clock, concurrency=concurrency),
-            limit=RateLimit(connection, settings.acquire.rate_per_second),
+            care=Care(ledger.care, clock),
         )
 
     def tools(self) -> Tools:
         """The tools of one claim."""
+        acquire = Careful(self.acquire.session(), self.care)
         return Tools(
             ledger=self.ledger.leases,
-            acquire=Throttled(self.acquire.session(), self.limit),
-            gate=self.limit,
+            acquire=acquire,
+            gate=acquire,
             ticker=self.clock,
             rng=random.Random(),
             policy=policy(self.settings),
         )
 
     async def aclose(self) -> None:
+        await self.care.aclose()
         await self.acquire.aclose()
         await self.connection.aclose()

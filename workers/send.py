@@ -5,8 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from service.domain.errors import AccountRefused, ReadFailed
-from service.domain.outcomes import Done, Misplaced, NotSent, Refused, Throttled, Unauthorized, Unknown
+from service.domain.errors import AccountRefused, NotAsked, ReadFailed
+from service.domain.outcomes import (
+    Done,
+    Misplaced,
+    NotSent,
+    Refused,
+    Throttled,
+    Unauthorized,
+    Unknown,
+    Withheld,
+)
 from service.domain.ports import Sending, Write
 from service.domain.reopens import AttemptOutcome, Status
 from service.domain.threads import Claim, Effect, Intent, with_claim, with_intent, without_intent
@@ -94,18 +103,8 @@ async def _record(head: Head, intent: Intent, look: Look, outcome: Outcome) -> E
                 return await head.finish(Status.DEAD, reason="refused", detail=words)
             head.refused_case_id = intent.case_id
             return None
-        case Unauthorized(http_status, words):
-            return await _unsent(head, intent, AccountRefused(words, http_status=http_status))
-        case Throttled(http_status, retry_after_seconds):
-            return await _unsent(
-                head,
-                intent,
-                ReadFailed(
-                    "Acquire asks to wait",
-                    http_status=http_status,
-                    retry_after_seconds=retry_after_seconds or 1.0,
-                ),
-            )
+        case Unauthorized() | Throttled() | Withheld():
+            return await _unsent(head, intent, outcome)
         case NotSent(error):
             head.thread = without_intent(head.thread, intent)
             head.end(AttemptOutcome.NOT_SENT, None, error)
@@ -128,8 +127,19 @@ def _misplaced(head: Head, intent: Intent, look: Look, case_id: int, thread_id: 
     return thread_id != head.thread.id or case_id in look.cases or case_id in head.thread.cases
 
 
-async def _unsent(head: Head, intent: Intent, failure: ReadFailed) -> Ended:
+async def _unsent(head: Head, intent: Intent, outcome: Unauthorized | Throttled | Withheld) -> Ended:
     """Acquire did not act and it is not this reopen's fault: as if the attempt had not begun."""
     head.thread = without_intent(head.thread, intent)
     head.reopen = replace(head.reopen, attempts=head.reopen.attempts[:-1])
-    return await head.look_failed(failure)
+    return await head.look_failed(_as_of_a_look(outcome))
+
+
+def _as_of_a_look(outcome: Unauthorized | Throttled | Withheld) -> ReadFailed:
+    match outcome:
+        case Unauthorized(http_status, words):
+            return AccountRefused(words, http_status=http_status)
+        case Throttled(http_status, seconds):
+            words = "Acquire asks to wait"
+            return ReadFailed(words, http_status=http_status, retry_after_seconds=seconds or 1.0)
+        case Withheld(why, until_ms):
+            return NotAsked(why, until_ms)

@@ -1,105 +1,208 @@
-"""Care for Acquire: a rate limit over all workers of the account, in Redis.
+"""Care for Acquire, as every call goes through it: breaker, rate limit and retry budget of the account.
 
-A bucket that refills at `rate_per_second` and holds as many. Who asks reserves a place in time and waits for
-it, so nobody polls, and places are given in the order of asking.
+`Care` is one per process: it notes how calls ended, a round trip for many, and knows what all workers of
+the account decided together (service/domain/breaker.py, service/ledger/care.py). `Careful` is Acquire as one
+claim uses it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from service.domain.ports import Acquire, Gate, Sending
-from service.ledger.scripts import ask
+from service.domain.breaker import Breaker, after_calls
+from service.domain.errors import AccountRefused, LedgerUnavailable, NotAsked, ReadFailed
+from service.domain.outcomes import Done, Misplaced, NotSent, Refused, Unauthorized, Unknown, Withheld
+from service.domain.ports import Acquire, Gate, Later, Sending
+from service.logs import get_logger
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
-
+    from service.clock import Clock
     from service.domain.cases import Case, CasePage, Messages, ThreadRead
     from service.domain.outcomes import Outcome
-    from service.domain.reopens import Call
+    from service.domain.reopens import Call, Reopen
+    from service.ledger.care import Care as SharedCare
 
-RATE_KEY = "reopener:rate"
+CALLS_A_HEAD = 3
+"""A look asks two things side by side, and then there is the call."""
+NOTE_SECONDS = 1.0
+LONGEST_SPREAD_MS = 1_000
 
-# KEYS[1]  when the bucket is full again, in unix microseconds
-# ARGV[1]  microseconds in which one call's worth flows in
-# ARGV[2]  how many calls
-# ARGV[3]  how many calls the bucket holds
-# Returns how many microseconds the caller has to wait.
-RESERVE = """
-local t = redis.call('TIME')
-local now = tonumber(t[1]) * 1000000 + tonumber(t[2])
-local each, calls, holds = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local full_at = math.max(now, tonumber(redis.call('GET', KEYS[1]) or '0')) + each * calls
-local wait = math.max(0, full_at - now - each * holds)
-redis.call('SET', KEYS[1], string.format('%.0f', full_at), 'PX', math.ceil((full_at - now) / 1000) + 1000)
-return string.format('%.0f', wait)
-"""
+Shown = TypeVar("Shown")
+
+log = get_logger(__name__)
 
 
-class RateLimit(Gate):
-    """The account's rate limit. 0 is no limit."""
+class Care:
+    """What one process knows and tells of the account's calls."""
 
     def __init__(
         self,
-        connection: Redis,
-        rate_per_second: float,
+        shared: SharedCare,
+        clock: Clock,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._rate = rate_per_second
-        self._reserve = connection.register_script(RESERVE)
+        self._shared = shared
+        self._clock = clock
         self._sleep = sleep
+        self._answered = self._failed = 0
+        self._noted_at = float("-inf")
+        self._noting: asyncio.Task[None] | None = None
+        self._breaker = Breaker()
+        self._ahead_ms = 0
+        self._place_at = float("-inf")
 
-    async def admit(self) -> int | None:
-        """Wait for the place of the call that a head may send; its reads ask for their own."""
-        await self.take(1)
+    def stopped(self) -> Later | None:
+        """Whether Acquire is to be left alone now, as far as this process knows."""
+        breaker = self._breaker
+        if breaker.state(self._clock.now_ms() + self._ahead_ms) == "open":
+            return Later(breaker.until_ms, breaker.why)
         return None
 
-    async def take(self, calls: int) -> None:
-        """Wait until so many calls may be made. Raises `LedgerUnavailable` where Redis is away."""
-        if not self._rate:
+    def wait_seconds(self) -> float:
+        """How far ahead places under the rate limit are given away: more work now would only wait."""
+        return self._place_at - self._clock.monotonic()
+
+    async def place(self, calls: int, *, is_retry: bool = False) -> int:
+        """Wait until so many calls may be made. Not 0: a retry has to wait for so many milliseconds."""
+        place = await self._shared.reserve(calls, is_retry=is_retry)
+        if place.wait_seconds:
+            self._place_at = self._clock.monotonic() + place.wait_seconds
+            await self._sleep(place.wait_seconds)
+        return place.later_ms
+
+    def answered(self) -> None:
+        """Acquire answered, whatever it said."""
+        self._answered += 1
+        if self._clock.monotonic() - self._noted_at >= NOTE_SECONDS:
+            self._note_soon()
+
+    def failed(self, detail: str) -> None:
+        """Acquire, or the way to it, failed."""
+        self._failed += 1
+        self._note_soon(detail)
+
+    async def aclose(self) -> None:
+        if self._noting is not None:
+            await asyncio.wait([self._noting], timeout=NOTE_SECONDS)
+            self._noting.cancel()
+
+    def _note_soon(self, detail: str = "") -> None:
+        if self._noting is None or self._noting.done():
+            self._noting = asyncio.create_task(self._note(detail))
+
+    async def _note(self, detail: str) -> None:
+        while self._answered or self._failed:
+            answered, failed = self._answered, self._failed
+            self._answered = self._failed = 0
+            self._noted_at = self._clock.monotonic()
+            try:
+                await self._decide(answered, failed, detail)
+            except LedgerUnavailable as away:
+                log.warning("calls.not_noted", error=str(away))
+                return
+
+    async def _decide(self, answered: int, failed: int, detail: str) -> None:
+        before, calls, now_ms = await self._shared.note(answered, failed)
+        self._ahead_ms = now_ms - self._clock.now_ms()
+        after = after_calls(before, calls, now_ms)
+        self._breaker = after
+        if after is before or not await self._shared.change(before, after, detail):
             return
-        holds = max(1, round(self._rate))
-        told = await ask(self._reserve(keys=[RATE_KEY], args=[round(1_000_000 / self._rate), calls, holds]))
-        if int(told):
-            await self._sleep(int(told) / 1_000_000)
+        if after.why:
+            pause_ms = after.until_ms - now_ms
+            log.error(
+                "breaker.opened", reason=after.why, detail=detail, pause_ms=pause_ms, times=after.opened
+            )
+        else:
+            log.warning("breaker.closed", reason=before.why)
 
 
-class Throttled(Acquire):
-    """Acquire with every read behind the rate limit. What is sent was admitted before it was intended."""
+class Careful(Acquire, Gate):
+    """Acquire as one claim uses it: every call waits for its place, and tells how it ended."""
 
-    def __init__(self, acquire: Acquire, limit: RateLimit) -> None:
+    def __init__(self, acquire: Acquire, care: Care) -> None:
         self._acquire = acquire
-        self._limit = limit
+        self._care = care
+        self._paid = 0
+
+    async def admit(self, reopen: Reopen, now_ms: int) -> Later | None:
+        """A place for a look and a call, or why not now. A head that failed or waited before is a retry."""
+        stopped = self._care.stopped()
+        if stopped is not None:
+            return stopped
+        is_retry = reopen.spent > 0 or reopen.waits > 0
+        later_ms = await self._care.place(CALLS_A_HEAD, is_retry=is_retry)
+        if later_ms:
+            return Later(now_ms + later_ms + int(random.uniform(0, LONGEST_SPREAD_MS)), "retry_budget")
+        self._paid = CALLS_A_HEAD
+        return self._care.stopped()
 
     async def read_thread(self, thread_id: int) -> ThreadRead:
-        await self._limit.take(2)
-        return await self._acquire.read_thread(thread_id)
+        return await self._read(2, lambda: self._acquire.read_thread(thread_id))
 
     async def read_page(self, thread_id: int, page: int) -> CasePage:
-        await self._limit.take(1)
-        return await self._acquire.read_page(thread_id, page)
+        return await self._read(1, lambda: self._acquire.read_page(thread_id, page))
 
     async def read_case(self, case_id: int) -> Case | None:
-        await self._limit.take(1)
-        return await self._acquire.read_case(case_id)
+        return await self._read(1, lambda: self._acquire.read_case(case_id))
 
     async def read_contact_cases(self, contact_id: int) -> tuple[Case, ...]:
-        await self._limit.take(1)
-        return await self._acquire.read_contact_cases(contact_id)
+        return await self._read(1, lambda: self._acquire.read_contact_cases(contact_id))
 
     async def find_contacts(self, email: str) -> tuple[int, ...]:
-        await self._limit.take(1)
-        return await self._acquire.find_contacts(email)
+        return await self._read(1, lambda: self._acquire.find_contacts(email))
 
     async def read_messages(self, thread_id: int, contact_id: int) -> Messages:
-        await self._limit.take(1)
-        return await self._acquire.read_messages(thread_id, contact_id)
+        return await self._read(1, lambda: self._acquire.read_messages(thread_id, contact_id))
 
     async def send(self, sending: Sending, *, may_send: Callable[[], bool]) -> Outcome:
-        return await self._acquire.send(sending, may_send=may_send)
+        """An intent stands by now, and a lease runs: no waiting here, only a last look at the breaker."""
+        self._paid = max(0, self._paid - 1)
+        stopped = self._care.stopped()
+        if stopped is not None:
+            return Withheld(stopped.why, stopped.until_ms)
+        outcome = await self._acquire.send(sending, may_send=may_send)
+        match outcome:
+            case Done() | Misplaced() | Refused():
+                self._care.answered()
+            case NotSent(error) | Unknown(error):
+                self._care.failed(error)
+            case Unauthorized(http_status, words):
+                log.error("account.refused", http_status=http_status, detail=words)
+        return outcome
 
     def calls(self) -> tuple[Call, ...]:
         return self._acquire.calls()
+
+    async def _read(self, calls: int, read: Callable[[], Awaitable[Shown]]) -> Shown:
+        if self._paid >= calls:
+            self._paid -= calls
+        else:
+            await self._care.place(calls)
+        stopped = self._care.stopped()
+        if stopped is not None:
+            raise NotAsked(stopped.why, stopped.until_ms)
+        try:
+            shown = await read()
+        except AccountRefused as refused:
+            log.error("account.refused", http_status=refused.http_status, detail=str(refused))  # noqa: TRY400
+            raise
+        except ReadFailed as failure:
+            self._note(failure)
+            raise
+        self._care.answered()
+        return shown
+
+    def _note(self, failure: ReadFailed) -> None:
+        """An answer that says no to this one question is an answer; a `Retry-After` is neither."""
+        if failure.retry_after_seconds is not None:
+            return
+        status = failure.http_status
+        if status is None or status < 400 or status >= 500 or status == 408:
+            self._care.failed(str(failure))
+        else:
+            self._care.answered()

@@ -7,7 +7,8 @@ ReopenerError
 ├── NotFound            not_found
 ├── KeyReused           idempotency_key_reused   same Idempotency-Key, another body
 └── ReadFailed          read_failed          Acquire could not be read: nothing may be concluded
-    └── AccountRefused  credentials_refused  Acquire refused the key (401, 403)
+    ├── AccountRefused  credentials_refused  Acquire refused the key (401, 403)
+    └── NotAsked        not_asked            Acquire is left alone just now, and was not called
 """
 
 from __future__ import annotations
@@ -74,3 +75,14 @@ class AccountRefused(ReadFailed):
     """Acquire refused the key (401, 403): a matter of the account, never of one reopen."""
 
     slug = "credentials_refused"
+
+
+class NotAsked(ReadFailed):
+    """Acquire is left alone until `until_ms`, for the reason `why`: no call was made."""
+
+    slug = "not_asked"
+
+    def __init__(self, why: str, until_ms: int) -> None:
+        super().__init__(f"Acquire is left alone: {why}", retry_after_seconds=0.0)
+        self.why = why
+        self.until_ms = until_ms

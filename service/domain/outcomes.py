@@ -64,4 +64,12 @@ class Unknown:
     http_status: int | None = None
 
 
-Outcome: TypeAlias = Done | Misplaced | NotSent | Refused | Throttled | Unauthorized | Unknown
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """We did not call: Acquire is left alone until `until_ms`, for the reason `why`."""
+
+    why: str
+    until_ms: int
+
+
+Outcome: TypeAlias = Done | Misplaced | NotSent | Refused | Throttled | Unauthorized | Unknown | Withheld

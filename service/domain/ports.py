@@ -108,8 +108,11 @@ class Ledger(Protocol):
 
     async def note_read_lag(self, lag_ms: int) -> None: ...
 
-    async def stop_account(self, why: str, until_ms: int, detail: str) -> None:
-        """Nobody claims anything until `until_ms`; `why` is a slug, `detail` tells a person more."""
+    async def stop_account(self, why: str, until_ms: int, detail: str, *, probes: bool) -> int:
+        """Nobody claims anything until `until_ms`, or longer where it is stopped for longer already: answers
+        until when. `why` is a slug, `detail` tells a person more. With `probes` one thread at a time is
+        claimed then, until a call is answered.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +150,16 @@ class Acquire(Protocol):
         """The calls made since this was last asked, for the attempt's record."""
 
 
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Not now, and not the reopen's fault: `why` is a slug."""
+
+    until_ms: int
+    why: str
+
+
 class Gate(Protocol):
     """Care for Acquire, shared by all workers."""
 
-    async def admit(self) -> int | None:
-        """None: go. Else the unix milliseconds until which nothing may be sent."""
+    async def admit(self, reopen: Reopen, now_ms: int) -> Later | None:
+        """None: go. It may wait, for seconds at most, for a place under the rate limit."""

@@ -128,7 +128,7 @@ class Reopen:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The `[reopen]` table and the call time-out, in milliseconds where it says so."""
+    """The `[reopen]` table, and what of `[acquire]` decides with it; in milliseconds where it says so."""
 
     max_attempts: int = 12
     max_age_ms: int = 86_400_000
@@ -138,6 +138,8 @@ class Policy:
     hold_unknown: bool = False
     settle_ms: int = 15_000
     timeout_ms: int = 10_000
+    rate_per_second: float = 0
+    retry_share: float = 0.25
 
     @property
     def lease_ms(self) -> int:

@@ -9,16 +9,15 @@
     failures    what needs a person, grouped by what went wrong
     series      what happened when, for charts
     audit       who did what
+    care        breaker, rate limit and retry budget, shared by all workers
     account     pause, resume, and notes of deliveries
-    cases       what Acquire tells of its cases by itself
     requests    requests that are kept for explaining them
     scripts/    the Lua scripts, each whole or not at all
 
 All keys begin with `reopener:`
 
     r:{id}                 hash    a reopen's record
-    t:{thread}             hash    `doc`: the thread; `alias`: it is part of that thread; `o:*`: observations;
-                                   `s:{case}`: a status that Acquire told of by itself
+    t:{thread}             hash    `doc`: the thread; `alias`: it is part of that thread; `o:*`: observations
     inbox:{box}            zset    reopens that wait, by position; a box is a thread, or `k:source:ticket`
     is:{source}:{status}   zset    reopens in a status, by position: membership is the status
     find                   zset    `value NUL id`: search by prefix
@@ -33,6 +32,8 @@ All keys begin with `reopener:`
     series:*               hash    counts by minute, hour and day
     heard                  hash    source -> unix ms of its latest authentic delivery
     audit                  stream  who did what
+    breaker, calls         hash    the account's breaker; how the latest calls ended, by second
+    rate, budget                   when the rate limit's bucket is full again; what retries may call
     account, totals, epoch, position, sources, sweepers, duplicates
 """
 
@@ -44,7 +45,7 @@ from typing import TYPE_CHECKING
 from service.ledger.account import Account
 from service.ledger.admission import Admissions
 from service.ledger.audit import Audit
-from service.ledger.cases import Cases
+from service.ledger.care import Care
 from service.ledger.failures import Failures
 from service.ledger.leases import Leases
 from service.ledger.listing import Listing
@@ -80,7 +81,7 @@ class Ledger:
     account: Account
     audit: Audit
     requests: Requests
-    cases: Cases
+    care: Care
 
 
 def open_ledger(connection: Redis, bells: Bells, ticker: Ticker, *, policy: Policy) -> Ledger:
@@ -93,13 +94,12 @@ def open_ledger(connection: Redis, bells: Bells, ticker: Ticker, *, policy: Poli
     admissions = Admissions(scripts, bells, bell_ms=bell_ms, quarantine_ms=quarantine_ms)
     reads = Reads(connection, bells)
     listing = Listing(scripts, reads)
-    verbs = Verbs(scripts, bells, reads, listing, admissions, bell_ms=bell_ms)
     return Ledger(
         scripts=scripts,
         admissions=admissions,
         leases=Leases(scripts, connection, ticker, lease_ms=policy.lease_ms, quarantine_ms=quarantine_ms),
         sweeps=Sweeps(scripts, connection),
-        verbs=verbs,
+        verbs=Verbs(scripts, bells, reads, listing, admissions, bell_ms=bell_ms),
         reads=reads,
         listing=listing,
         failures=Failures(connection, reads),
@@ -107,5 +107,5 @@ def open_ledger(connection: Redis, bells: Bells, ticker: Ticker, *, policy: Poli
         account=Account(connection),
         audit=Audit(connection),
         requests=Requests(connection),
-        cases=Cases(scripts, verbs.ring),
+        care=Care(scripts, rate_per_second=policy.rate_per_second, retry_share=policy.retry_share),
     )

@@ -83,9 +83,9 @@ class Leases:
         if lag_ms > int(known or 0):
             await self._ask(self._connection.hset("reopener:account", "read_lag_ms", str(lag_ms)))
 
-    async def stop_account(self, why: str, until_ms: int, detail: str) -> None:
-        fields: list[Any] = ["stop_why", why, "stop_until", str(until_ms), "stop_detail", detail]
-        await self._ask(self._connection.hset("reopener:account", items=fields))
+    async def stop_account(self, why: str, until_ms: int, detail: str, *, probes: bool) -> int:
+        row = await self._scripts.run("stop", "", why, until_ms, "1" if probes else "0", "", detail)
+        return int(row[1])
 
     _ask = staticmethod(ask)
 

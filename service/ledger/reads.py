@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from service.domain.breaker import State
 from service.domain.reopens import WAITING, Reopen, Status
 from service.ledger import codec
+from service.ledger.care import breaker_from
 from service.ledger.links import Link
 from service.ledger.scripts import ask
 
@@ -66,6 +68,7 @@ class Account:
     until_ms: int | None
     detail: str | None
     read_lag_ms: int
+    breaker: State = "closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +185,13 @@ class Reads:
         pipe.llen(self._queue_key)
         pipe.hlen(f"{P}leases")
         pipe.hgetall(f"{P}account")
+        pipe.hgetall(f"{P}breaker")
         pipe.scard(f"{P}duplicates")
         rows = await self._ask(pipe.execute())
         counts = iter(rows[: len(sources) * len(Status)])
         by_source = {source: {status.value: next(counts) for status in Status} for source in sources}
-        oldest = [row[0].decode() for row in rows[len(sources) * len(Status) : -5] if row]
-        totals, depth, in_flight, account, duplicates = rows[-5:]
+        oldest = [row[0].decode() for row in rows[len(sources) * len(Status) : -6] if row]
+        totals, depth, in_flight, account, breaker, duplicates = rows[-6:]
         numbers = {name: int(value) for name, value in _decoded(totals).items()}
         return Stats(
             accepted=numbers.pop("accepted", 0),
@@ -200,11 +204,15 @@ class Reads:
             in_flight=in_flight,
             duplicates=duplicates,
             totals=numbers,
-            account=_account(_decoded(account), now_ms),
+            account=_account(_decoded(account), _decoded(breaker), now_ms),
         )
 
     async def account(self, now_ms: int) -> Account:
-        return _account(_decoded(await self._ask(self._redis.hgetall(f"{P}account"))), now_ms)
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.hgetall(f"{P}account")
+        pipe.hgetall(f"{P}breaker")
+        account, breaker = await self._ask(pipe.execute())
+        return _account(_decoded(account), _decoded(breaker), now_ms)
 
     async def workers(self) -> int:
         """How many workers RQ knows of for our queue: those whose registration has not expired."""
@@ -256,21 +264,20 @@ def _delivery(fields: dict[str, str]) -> Delivery:
     )
 
 
-def _account(fields: dict[str, str], now_ms: int) -> Account:
+def _account(fields: dict[str, str], breaker_fields: dict[str, str], now_ms: int) -> Account:
     why, until_ms, detail = None, None, None
-    stops = (
-        (
-            "quarantined",
-            fields.get("quarantine_until"),
-            "Redis started anew: calls nobody remembers may still act",
-        ),
-        (fields.get("stop_why", "stopped"), fields.get("stop_until"), fields.get("stop_detail")),
-    )
-    for slug, until, words in stops:
-        if until and int(until) > now_ms:
-            why, until_ms, detail = slug, int(until), words
+    breaker = breaker_from(breaker_fields)
+    state = breaker.state(now_ms)
+    quarantine_until = int(fields.get("quarantine_until") or 0)
+    if quarantine_until > now_ms:
+        why, until_ms = "quarantined", quarantine_until
+        detail = "Redis started anew: calls nobody remembers may still act"
+        state = "open"
+    elif state != "closed":
+        why, until_ms, detail = breaker.why, breaker.until_ms, breaker_fields.get("detail")
     paused = "paused" in fields
-    return Account(paused, "paused" if paused else why, until_ms, detail, int(fields.get("read_lag_ms") or 0))
+    read_lag_ms = int(fields.get("read_lag_ms") or 0)
+    return Account(paused, "paused" if paused else why, until_ms, detail, read_lag_ms, state)
 
 
 def _decoded(fields: dict[bytes, bytes]) -> dict[str, str]:

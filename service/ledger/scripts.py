@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NAMES = (
     "admit",
-    "case",
+    "calls",
     "claim",
     "evict",
     "link",
@@ -27,7 +27,9 @@ NAMES = (
     "release",
     "renew",
     "reroot",
+    "reserve",
     "ring",
+    "stop",
     "verb",
     "write",
 )

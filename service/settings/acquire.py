@@ -34,6 +34,7 @@ def read_acquire(env: Environment, table: Table) -> AcquireSettings:
         origin=_origin(env) or (f"https://{account_id}.acquire.io" if account_id else None),
         timeout_seconds=table.number("timeout_seconds", defaults.timeout_seconds, above=0, at_most=600),
         rate_per_second=table.number("rate_per_second", defaults.rate_per_second, at_least=0, at_most=10_000),
+        retry_share=table.number("retry_share", defaults.retry_share, above=0, at_most=1),
         user_type=_user_type(table, defaults.user_type),
         body={**defaults.body, **_body(table.table("body"))},
     )

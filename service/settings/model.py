@@ -58,6 +58,8 @@ class AcquireSettings:
     timeout_seconds: float = 10
     rate_per_second: float = 20
     """Over all workers, with bursts of as many; 0 is no limit."""
+    retry_share: float = 0.25
+    """Of the calls that the rate limit allows, or without one of those made: what retries may take."""
     user_type: str = ""
     body: Mapping[str, object] = field(default_factory=lambda: {"title": "{{ ticket_id }}"})
     """Further fields of the reopen call; strings in it are templates."""

@@ -39,7 +39,7 @@ class Event:
 class OpenGate:
     """The rate limit lets everything pass: it concerns no rule."""
 
-    async def admit(self) -> int | None:
+    async def admit(self, *_: object) -> None:
         return None
 
 
@@ -294,7 +294,11 @@ class Cluster:
         account = self.server.keys.get("reopener:account") or {}
         if "paused" in account:
             return None
-        blocked_until = max(int(account.get(name) or 0) for name in ("quarantine_until", "stop_until"))
+        breaker = self.server.keys.get("reopener:breaker") or {}
+        blocked_until = max(
+            int(account.get("quarantine_until") or 0),
+            *(int(breaker.get(name) or 0) for name in ("until_ms", "probe_until_ms")),
+        )
         return int(max(min(due.values()), blocked_until)) - START_MS - self.redis_ahead_ms
 
     def _after_ledger(self) -> None:

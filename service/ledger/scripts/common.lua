@@ -4,6 +4,8 @@ local P = 'reopener:'
 -- The newest records that this version works: RECORD_VERSION of service/domain/reopens.py.
 local VERSION = 1
 local NEWER_MS = 10000
+-- So long others wait to ask again while a probe is out.
+local PROBE_AGAIN_MS = 500
 
 local function text(number)
   return string.format('%.0f', number)
@@ -30,19 +32,30 @@ local function epoch(quarantine_ms)
   return id
 end
 
--- Why the account may not send now, and until when; nil where it may.
+-- Why the account may not send now, and until when; nil where it may. The third value is true where the breaker is
+-- half open: one thread at a time may be claimed, as a probe (service/domain/breaker.py).
 local function blocked(now)
-  local a = redis.call('HMGET', P .. 'account', 'paused', 'quarantine_until', 'stop_until', 'stop_why')
+  local a = redis.call('HMGET', P .. 'account', 'paused', 'quarantine_until')
   if a[1] then
     return 'paused', 0
   end
   if a[2] and tonumber(a[2]) > now then
     return 'quarantined', tonumber(a[2])
   end
-  if a[3] and tonumber(a[3]) > now then
-    return a[4] or 'stopped', tonumber(a[3])
+  local b = redis.call('HMGET', P .. 'breaker', 'why', 'until_ms', 'probes', 'probe_until_ms')
+  if not b[1] or b[1] == '' then
+    return nil
   end
-  return nil
+  if tonumber(b[2]) > now then
+    return b[1], tonumber(b[2])
+  end
+  if b[3] ~= '1' then
+    return nil
+  end
+  if b[4] and tonumber(b[4]) > now then
+    return b[1], now + PROBE_AGAIN_MS
+  end
+  return nil, nil, true
 end
 
 local waiting = { queued = true, running = true, retrying = true, checking = true }
@@ -164,7 +177,7 @@ end
 -- Take the box's head where one is due, else give the lease back, all in this script (rule 12).
 local function take_head(box, token, epoch_id, now, lease_ms)
   local head = head_of(box)
-  local why, until_ms = blocked(now)
+  local why, until_ms, probing = blocked(now)
   local next_ms = head and tonumber(redis.call('HGET', P .. 'r:' .. head, 'next_ms') or '0') or 0
   if head and tonumber(redis.call('HGET', P .. 'r:' .. head, 'version') or '1') > VERSION then
     why, until_ms = 'newer_version', now + NEWER_MS
@@ -181,6 +194,9 @@ local function take_head(box, token, epoch_id, now, lease_ms)
   local held = tonumber(string.match(redis.call('HGET', P .. 'leases', box) or '', ':(%d+)$') or '0')
   redis.call('HSET', P .. 'leases', box, token .. ':' .. text(held + 1))
   redis.call('ZADD', P .. 'due', text(now + 2 * lease_ms), box)
+  if probing then
+    redis.call('HSET', P .. 'breaker', 'probe_until_ms', text(now + lease_ms))
+  end
   redis.call('HINCRBY', P .. 'r:' .. head, 'claims', 1)
   local status = redis.call('HGET', P .. 'r:' .. head, 'status')
   if status ~= 'checking' then

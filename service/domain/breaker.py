@@ -1,0 +1,92 @@
+"""When to leave Acquire alone for a while: a circuit breaker, decided from counts of calls and nothing else.
+
+    closed ──▶ open         too many calls in a row failed, or too large a share of the latest
+    open ──▶ half_open      its pause is over: one call at a time may try
+    half_open ──▶ closed    that call was answered
+    half_open ──▶ open      it failed: the pause doubles
+
+A refused key opens it as well, at the first refusal; a `Retry-After` is a pause without probes after it. Only
+failures of Acquire or of the way to it count: an answer that says no to one customer is an answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from service.domain.backoff import ceiling_seconds
+
+FAILING = "acquire_failing"
+FAILURES_IN_A_ROW = 5
+FEWEST_CALLS = 10
+FAILED_SHARE = 0.5
+WINDOW_SECONDS = 10
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 10.0
+STEADY_MS = 60_000
+"""Closed for so long, it is taken for mended: the next pause is a first one again."""
+
+State: TypeAlias = Literal["closed", "open", "half_open"]
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """The account's breaker as everybody sees it; times in Redis' unix milliseconds.
+
+    `why` is the slug of what it was opened for, "" where it is closed. `probes`: when the pause is over, one
+    call at a time tries, until one is answered. `opened` counts openings that were not far apart.
+    """
+
+    why: str = ""
+    until_ms: int = 0
+    probes: bool = False
+    opened: int = 0
+    changed_ms: int = 0
+
+    def state(self, now_ms: int) -> State:
+        if not self.why:
+            return "closed"
+        if now_ms < self.until_ms:
+            return "open"
+        return "half_open" if self.probes else "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """How calls of the whole account ended. `answered` and `failed` are those reported now, `row` counts
+    failures since the last answer, the others are sums over the latest `WINDOW_SECONDS`.
+    """
+
+    answered: int
+    failed: int
+    row: int
+    lately_answered: int
+    lately_failed: int
+
+
+def after_calls(breaker: Breaker, calls: Calls, now_ms: int) -> Breaker:
+    """The breaker after these calls; the same one where nothing changes."""
+    match breaker.state(now_ms):
+        case "closed" if _too_many_failed(calls):
+            return _opened(breaker, now_ms)
+        case "half_open" if calls.answered:
+            return Breaker(opened=breaker.opened, changed_ms=now_ms)
+        case "half_open" if calls.failed:
+            return _opened(breaker, now_ms)
+        case _:
+            return breaker
+
+
+def _too_many_failed(calls: Calls) -> bool:
+    lately = calls.lately_answered + calls.lately_failed
+    share_failed = calls.lately_failed >= FAILED_SHARE * lately
+    return calls.row >= FAILURES_IN_A_ROW or (lately >= FEWEST_CALLS and share_failed)
+
+
+def _opened(breaker: Breaker, now_ms: int) -> Breaker:
+    mended = not breaker.why and now_ms - breaker.changed_ms >= STEADY_MS
+    opened = 1 if mended else breaker.opened + 1
+    pause_seconds = ceiling_seconds(
+        opened, base_seconds=FIRST_PAUSE_SECONDS, cap_seconds=LONGEST_PAUSE_SECONDS
+    )
+    return Breaker(FAILING, now_ms + int(pause_seconds * 1000), True, opened, now_ms)

@@ -1,0 +1,80 @@
+"""Care for Acquire that all workers of the account share: breaker, rate limit, and retry budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from service.domain.breaker import WINDOW_SECONDS, Breaker, Calls
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from service.ledger.scripts import Scripts
+
+LEAST_FLOW = 2.0
+"""Calls a second that retries may make where there is no rate limit and nothing else is done."""
+BUDGET_SECONDS = 5.0
+"""So long a saved-up retry budget lasts at its own flow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`wait_seconds`: until the calls may be made; `later_ms`: the retry budget is used up for so long."""
+
+    wait_seconds: float
+    later_ms: int
+
+
+class Care:
+    """Every method raises `LedgerUnavailable` where Redis is away."""
+
+    def __init__(self, scripts: Scripts, *, rate_per_second: float, retry_share: float) -> None:
+        self._scripts = scripts
+        self._rate = rate_per_second
+        self._share = retry_share
+        self._flow = max(LEAST_FLOW, retry_share * rate_per_second)
+        self._most = BUDGET_SECONDS * self._flow
+
+    async def reserve(self, calls: int, *, is_retry: bool = False) -> Place:
+        """A place for so many calls. Who asks waits for it, so nobody polls; a retry has none where
+        `later_ms` says so.
+        """
+        if not self._rate and not is_retry:
+            return Place(0.0, 0)
+        each_us = round(1_000_000 / self._rate) if self._rate else 0
+        holds = max(1, round(self._rate))
+        retry = "1" if is_retry else "0"
+        row = await self._scripts.run(
+            "reserve", each_us, calls, holds, retry, str(self._flow), str(self._most)
+        )
+        return Place(int(row[0]) / 1_000_000, int(row[1]))
+
+    async def note(self, answered: int, failed: int) -> tuple[Breaker, Calls, int]:
+        """Note how calls ended; returns the breaker, how the latest calls did, and Redis' time."""
+        saved = 0.0 if self._rate else self._share * answered
+        row = await self._scripts.run("calls", answered, failed, WINDOW_SECONDS, str(saved), str(self._most))
+        calls = Calls(
+            answered, failed, row=int(row[1]), lately_answered=int(row[2]), lately_failed=int(row[3])
+        )
+        return breaker_from(_pairs(row[4])), calls, int(row[0])
+
+    async def change(self, before: Breaker, to: Breaker, detail: str) -> bool:
+        """Compare and set: False where somebody else changed it meanwhile."""
+        told = (to.why, to.until_ms, "1" if to.probes else "0", to.opened, detail)
+        row = await self._scripts.run("stop", str(before.changed_ms), *told)
+        return bool(row[0])
+
+
+def breaker_from(fields: Mapping[str, str]) -> Breaker:
+    return Breaker(
+        why=fields.get("why", ""),
+        until_ms=int(fields.get("until_ms") or 0),
+        probes=fields.get("probes") == "1",
+        opened=int(fields.get("opened") or 0),
+        changed_ms=int(fields.get("changed_ms") or 0),
+    )
+
+
+def _pairs(flat: Sequence[str]) -> dict[str, str]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))

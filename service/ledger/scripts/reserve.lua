@@ -1,0 +1,28 @@
+-- Places for calls under the account's rate limit, given in the order of asking; a retry also needs its budget.
+-- ARGV[1]  microseconds in which one call's worth flows into the rate limit's bucket, 0 for no limit
+-- ARGV[2]  how many calls
+-- ARGV[3]  how many calls the bucket holds
+-- ARGV[4]  '1' for a retry
+-- ARGV[5]  calls a second that flow into the retry budget
+-- ARGV[6]  the most that the retry budget holds, in calls
+-- Returns {microseconds to wait for the place, milliseconds until the budget has enough or 0}.
+
+local t = redis.call('TIME')
+local now = tonumber(t[1]) * 1000000 + tonumber(t[2])
+local each, calls, holds = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+if ARGV[4] == '1' then
+  local flow, most = tonumber(ARGV[5]), tonumber(ARGV[6])
+  local b = redis.call('HMGET', P .. 'budget', 'calls', 'us')
+  local had = math.min(most, tonumber(b[1] or ARGV[6]) + flow * (now - tonumber(b[2] or text(now))) / 1000000)
+  local enough = had >= math.min(calls, most)
+  redis.call('HSET', P .. 'budget', 'calls', tostring(enough and had - calls or had), 'us', text(now))
+  if not enough then
+    return { '0', text(math.ceil((math.min(calls, most) - had) / flow * 1000)) }
+  end
+end
+if each == 0 then
+  return { '0', '0' }
+end
+local full_at = math.max(now, tonumber(redis.call('GET', P .. 'rate') or '0')) + each * calls
+redis.call('SET', P .. 'rate', text(full_at), 'PX', math.ceil((full_at - now) / 1000) + 1000)
+return { text(math.max(0, full_at - now - each * holds)), '0' }

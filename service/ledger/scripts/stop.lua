@@ -1,0 +1,34 @@
+-- Open or close the account's breaker (service/domain/breaker.py).
+-- ARGV[1]  changed_ms of the breaker this was decided from, '' where that does not matter
+-- ARGV[2]  why, '' closes it
+-- ARGV[3]  until_ms
+-- ARGV[4]  '1' where single probes try when that is over
+-- ARGV[5]  how often it was opened lately, '' leaves that as it is
+-- ARGV[6]  detail, for people
+-- Returns {1 where it is as asked now, until_ms as it stands}.
+
+local now = now_ms()
+local key = P .. 'breaker'
+local b = redis.call('HMGET', key, 'changed_ms', 'why', 'until_ms', 'probes')
+local until_ms = tonumber(b[3] or '0')
+if ARGV[1] ~= '' and (b[1] or '0') ~= ARGV[1] then
+  return { 0, text(until_ms) }
+end
+local stands = b[2] and b[2] ~= '' and (until_ms > now or b[4] == '1')
+if ARGV[1] == '' and stands and (ARGV[4] ~= '1' or b[2] == ARGV[2]) then
+  -- Stopped already. A shorter pause changes nothing, a longer one is waited for, and probes stay single.
+  if until_ms > now and ARGV[4] == '1' then
+    return { 0, text(until_ms) }
+  end
+  until_ms = math.max(until_ms, tonumber(ARGV[3]))
+  redis.call('HSET', key, 'until_ms', text(until_ms))
+  redis.call('HDEL', key, 'probe_until_ms')
+  return { 0, text(until_ms) }
+end
+redis.call('HSET', key, 'why', ARGV[2], 'until_ms', ARGV[3], 'probes', ARGV[4], 'detail', ARGV[6], 'changed_ms', text(now))
+if ARGV[5] ~= '' then
+  redis.call('HSET', key, 'opened', ARGV[5])
+end
+redis.call('HDEL', key, 'probe_until_ms')
+redis.call('DEL', P .. 'calls')
+return { 1, ARGV[3] }

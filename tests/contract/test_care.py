@@ -1,0 +1,225 @@
+"""What workers share of their care for Acquire, in a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+import redis
+import redis.asyncio
+
+from bench import backlog
+from service.clock import SystemClock
+from service.domain.breaker import Breaker
+from service.domain.errors import ReadFailed
+from service.domain.outcomes import Done, Refused, Unknown, Withheld
+from service.domain.ports import Claimed, Unclaimed
+from service.domain.reopens import Policy, Reopen, Status
+from service.ledger import open_ledger
+from service.ledger.care import Care as SharedCare
+from service.queue import Bells
+from workers.throttle import Care, Careful
+
+LATER = 60_000
+
+
+@pytest.fixture
+async def connection(redis_url):
+    connection = redis.asyncio.Redis.from_url(redis_url)
+    yield connection
+    await connection.aclose()
+
+
+@pytest.fixture
+def ledger(connection):
+    return open_ledger(connection, Bells(redis.Redis()), SystemClock(), policy=Policy())
+
+
+def _shared(ledger, rate=0.0, share=0.25):
+    return SharedCare(ledger.scripts, rate_per_second=rate, retry_share=share)
+
+
+async def _now_ms(connection):
+    seconds, micros = await connection.time()
+    return seconds * 1000 + micros // 1000
+
+
+async def _pause_is_over(connection):
+    await connection.hset("reopener:breaker", "until_ms", 1)
+
+
+async def _state(ledger, connection):
+    return (await ledger.reads.account(await _now_ms(connection))).breaker
+
+
+async def test_counts_are_shared(ledger, connection):
+    """Failures noted by several processes add up, and one answer ends the row."""
+    one, two = _shared(ledger), _shared(ledger)
+    await one.note(0, 3)
+    _, calls, _ = await two.note(0, 2)
+    assert (calls.row, calls.lately_failed) == (5, 5)
+    _, calls, _ = await one.note(1, 0)
+    assert (calls.row, calls.lately_answered, calls.lately_failed) == (0, 1, 5)
+
+
+async def test_one_of_two_deciders_wins(ledger):
+    """Of two processes that decide from the same state, the second changes nothing."""
+    shared = _shared(ledger)
+    before, _, now_ms = await shared.note(0, 5)
+    assert await shared.change(before, Breaker("acquire_failing", now_ms + LATER, True, 1), "x")
+    assert not await shared.change(before, Breaker("acquire_failing", now_ms + LATER, True, 1), "x")
+
+
+async def test_stats_tell_the_truth(ledger, connection):
+    """The breaker shows as closed, open, half open, and closed again, with the reason while it is not."""
+    care = Care(_shared(ledger), SystemClock())
+    assert await _state(ledger, connection) == "closed"
+    for _ in range(5):
+        care.failed("it broke")
+    await care.aclose()
+    account = await ledger.reads.account(await _now_ms(connection))
+    assert (account.breaker, account.why, account.detail) == ("open", "acquire_failing", "it broke")
+    await _pause_is_over(connection)
+    assert await _state(ledger, connection) == "half_open"
+    care.answered()
+    await care.aclose()
+    await asyncio.sleep(0)
+    if await _state(ledger, connection) != "closed":  # noted within a second of the last time
+        care.failed("x")
+        await care.aclose()
+    assert await _state(ledger, connection) == "closed"
+
+
+async def test_a_single_probe(redis_url, ledger, connection):
+    """While it is half open, one thread at a time is claimed, also where many ask and sweep."""
+    await asyncio.to_thread(backlog.admit, redis_url, 5)
+    now_ms = await _now_ms(connection)
+    until = await ledger.leases.stop_account("credentials_refused", now_ms + LATER, "no", probes=True)
+    assert until == now_ms + LATER
+    names = [str(backlog.FIRST_THREAD + n) for n in range(5)]
+    refused = [await ledger.leases.claim(name, bell=None, token="t") for name in names]
+    assert {claim.why for claim in refused if isinstance(claim, Unclaimed)} == {"credentials_refused"}
+    assert (await ledger.sweeps.overdue()).boxes == ()
+    await _pause_is_over(connection)
+    await connection.zadd("reopener:due", dict.fromkeys(names, 1))
+    assert len((await ledger.sweeps.overdue()).boxes) == 1
+    claims = [await ledger.leases.claim(name, bell=None, token=f"t{name}") for name in names]
+    assert [isinstance(claim, Claimed) for claim in claims] == [True, False, False, False, False]
+    assert (await ledger.sweeps.overdue()).boxes == ()
+
+
+async def test_a_shorter_pause_does_not_end_a_longer_one(ledger, connection):
+    """A `Retry-After` of a second, heard by one worker, leaves a refused key as it is."""
+    now_ms = await _now_ms(connection)
+    stop = ledger.leases.stop_account
+    await stop("credentials_refused", now_ms + LATER, "no", probes=True)
+    assert await stop("throttled", now_ms + 1_000, "wait", probes=False) == now_ms + LATER
+    account = await ledger.reads.account(now_ms)
+    assert (account.why, account.until_ms) == ("credentials_refused", now_ms + LATER)
+    assert await stop("throttled", now_ms + 2 * LATER, "wait", probes=False) == now_ms + 2 * LATER
+    await _pause_is_over(connection)
+    assert await _state(ledger, connection) == "half_open"
+
+
+async def test_the_rate_limit(ledger):
+    """Bursts of a second's worth are let through at once; then places are given out one by one, in order."""
+    shared = _shared(ledger, rate=100)
+    assert (await shared.reserve(100)).wait_seconds == 0
+    waits = [(await shared.reserve(10)).wait_seconds for _ in range(3)]
+    assert waits == sorted(waits)
+    assert 0.05 < waits[0] <= 0.1
+    assert 0.2 < waits[2] <= 0.3
+
+
+async def test_retries_have_a_budget(ledger):
+    """Retries are put off once they have used up their share of the rate limit; first tries are not."""
+    shared = _shared(ledger, rate=1_000, share=0.1)
+    places = [await shared.reserve(100, is_retry=True) for _ in range(8)]
+    let, put_off = [p for p in places if not p.later_ms], [p for p in places if p.later_ms]
+    assert len(let) == 5  # saved up for 5 seconds
+    assert all(0 < place.later_ms <= 1_000 for place in put_off)
+    assert (await shared.reserve(3)).later_ms == 0
+
+
+async def test_without_a_rate_limit_the_budget_follows_the_calls(ledger):
+    """Without a rate limit retries get their share of what was answered."""
+    shared = _shared(ledger, share=0.5)
+    while not (await shared.reserve(3, is_retry=True)).later_ms:
+        pass
+    await shared.note(12, 0)
+    assert (await shared.reserve(3, is_retry=True)).later_ms == 0
+    assert (await shared.reserve(3, is_retry=True)).later_ms == 0
+    assert (await shared.reserve(3, is_retry=True)).later_ms > 0
+
+
+class Answering:
+    """An Acquire that ends every call as it is told."""
+
+    def __init__(self, ending):
+        self.ending = ending
+        self.calls_made = 0
+
+    async def read_case(self, case_id):
+        self.calls_made += 1
+        if isinstance(self.ending, Exception):
+            raise self.ending
+        return self.ending
+
+    async def send(self, sending, *, may_send):
+        self.calls_made += 1
+        return self.ending
+
+
+@pytest.mark.parametrize(
+    ("ending", "counts"),
+    [
+        (None, "answered"),
+        (ReadFailed("no", http_status=400), "answered"),
+        (ReadFailed("no", http_status=422, supported=False), "answered"),
+        (ReadFailed("broke"), "failed"),
+        (ReadFailed("broke", http_status=500), "failed"),
+        (ReadFailed("slow", http_status=408), "failed"),
+        (ReadFailed("what nobody can read", http_status=200), "failed"),
+        (ReadFailed("wait", http_status=429, retry_after_seconds=3.0), "neither"),
+    ],
+)
+async def test_what_counts_as_a_failure(ledger, ending, counts):
+    """Failures of Acquire or of the way to it count; an answer that says no to one customer does not."""
+    care = Care(_shared(ledger), SystemClock())
+    careful = Careful(Answering(ending), care)
+    for _ in range(6):
+        with contextlib.suppress(ReadFailed):
+            await careful.read_case(1)
+    await care.aclose()
+    assert (care.stopped() is not None) == (counts == "failed")
+
+
+@pytest.mark.parametrize(
+    ("ending", "opens"), [(Refused(400, "no"), False), (Done(1, 2), False), (Unknown("broke"), True)]
+)
+async def test_what_is_sent_counts_as_well(ledger, ending, opens):
+    """A lost answer counts as a failure, a refusal does not; while it is open nothing is sent."""
+    care = Care(_shared(ledger), SystemClock())
+    acquire = Answering(ending)
+    careful = Careful(acquire, care)
+    for _ in range(5):
+        await careful.send(None, may_send=lambda: True)
+    await care.aclose()
+    last = await careful.send(None, may_send=lambda: True)
+    assert isinstance(last, Withheld) == opens
+    assert acquire.calls_made == (5 if opens else 6)
+
+
+async def test_a_retry_over_budget_is_put_off(ledger, connection):
+    """A head that failed before is put off where the budget is used up, and one that did not is not."""
+    care = Care(_shared(ledger), SystemClock())
+    careful = Careful(Answering(None), care)
+    first = Reopen("r", "desk", "e", 1, Status.QUEUED, 1, 1)
+    again = Reopen("r", "desk", "e", 1, Status.RETRYING, 1, 1, spent=1)
+    put_off = None
+    while put_off is None:
+        put_off = await careful.admit(again, 1_000)
+    assert put_off.why == "retry_budget"
+    assert put_off.until_ms > 1_000
+    assert await careful.admit(first, 1_000) is None

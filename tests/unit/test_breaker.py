@@ -1,0 +1,76 @@
+"""The circuit breaker's decisions, from counts of calls and the time."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.domain.breaker import FAILING, Breaker, Calls, after_calls
+
+NOW = 1_000_000_000
+
+
+def _calls(answered=0, failed=0, row=0, lately=(0, 0)):
+    return Calls(answered, failed, row, *lately)
+
+
+@pytest.mark.parametrize(
+    ("calls", "opens"),
+    [
+        (_calls(failed=1, row=4, lately=(0, 4)), False),
+        (_calls(failed=1, row=5, lately=(0, 5)), True),
+        (_calls(failed=1, row=5, lately=(1_000, 5)), True),  # a sudden end, after a good time
+        (_calls(answered=1, failed=1, row=1, lately=(4, 4)), False),  # too few to judge by
+        (_calls(answered=1, failed=1, row=1, lately=(5, 5)), True),
+        (_calls(answered=1, failed=1, row=1, lately=(11, 9)), False),
+        (_calls(answered=50, lately=(50, 0)), False),
+    ],
+)
+def test_when_it_opens(calls, opens):
+    """It opens when calls fail one after another, or when half of the latest ten or more did."""
+    after = after_calls(Breaker(), calls, NOW)
+    assert after.state(NOW) == ("open" if opens else "closed")
+    if opens:
+        assert (after.why, after.until_ms, after.probes) == (FAILING, NOW + 1_000, True)
+
+
+def test_pauses_grow_and_end_at_ten_seconds():
+    """Each failed probe doubles the pause: 1, 2, 4, 8, and from then on 10 seconds."""
+    breaker, now, pauses = Breaker(), NOW, []
+    for _ in range(7):
+        breaker = after_calls(breaker, _calls(failed=5, row=5, lately=(0, 5)), now)
+        pauses.append((breaker.until_ms - now) / 1000)
+        now = breaker.until_ms
+        assert breaker.state(now) == "half_open"
+    assert pauses == [1, 2, 4, 8, 10, 10, 10]
+
+
+def test_one_answer_closes_it():
+    """An answer to a probe closes it; an answer that was on its way when it opened does not."""
+    opened = after_calls(Breaker(), _calls(failed=5, row=5), NOW)
+    assert after_calls(opened, _calls(answered=3), NOW + 10) is opened
+    closed = after_calls(opened, _calls(answered=1), opened.until_ms)
+    assert closed.state(opened.until_ms) == "closed"
+
+
+def test_it_remembers_for_a_minute():
+    """Opened again within a minute the pause goes on growing; after a steady minute it is a first one."""
+    failing = _calls(failed=5, row=5)
+    opened = after_calls(Breaker(), failing, NOW)
+    closed = after_calls(opened, _calls(answered=1), NOW + 1_000)
+    soon, late = NOW + 2_000, NOW + 62_000
+    assert after_calls(closed, failing, soon).until_ms == soon + 2_000
+    assert after_calls(closed, failing, late).until_ms == late + 1_000
+
+
+def test_a_pause_that_was_asked_for_has_no_probes():
+    """After a `Retry-After` everybody goes on at once, under the rate limit."""
+    asked = Breaker(why="throttled", until_ms=NOW + 5_000)
+    assert asked.state(NOW) == "open"
+    assert asked.state(NOW + 5_000) == "closed"
+
+
+def test_a_refused_key_is_probed():
+    """A key that is refused keeps it open, and one answer later it is closed."""
+    refused = Breaker(why="credentials_refused", until_ms=NOW + 5_000, probes=True)
+    assert refused.state(NOW + 5_000) == "half_open"
+    assert after_calls(refused, _calls(answered=1), NOW + 5_000).why == ""
