@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -10,6 +11,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from service.answers import error
 
 if TYPE_CHECKING:
+    import socket
+
     from starlette.types import ASGIApp
 
 KEEP_ALIVE_SECONDS = 30
@@ -32,6 +35,19 @@ def config(app: ASGIApp, *, host: str, port: int) -> uvicorn.Config:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
+
+
+def run(serving: uvicorn.Config, listening: socket.socket) -> bool:
+    """Serve until SIGTERM, SIGINT or SIGHUP has drained it; whether it ever came up.
+
+    uvicorn hears signals only once it has started, and at its end raises those it stopped for again: here
+    they count from the first moment, and end nothing but the serving.
+    """
+    server = uvicorn.Server(serving)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, server.handle_exit)
+    server.run(sockets=[listening])
+    return server.started
 
 
 class Protocol(HttpToolsProtocol):

@@ -237,16 +237,20 @@ def sandbox(folder: Path) -> Iterator[httpx.Client]:
             yield client
 
 
+def account_on(acquire: httpx.Client) -> dict[str, str]:
+    """The variables that have workers call this sandbox."""
+    return {
+        "ACQUIRE_ACCOUNT_ID": "sandbox",
+        "ACQUIRE_API_KEY": "key-for-tests-only",
+        "ACQUIRE_BASE_URL": str(acquire.base_url).rstrip("/"),
+    }
+
+
 @contextmanager
 def whole_on(folder: Path, redis_url: str, **more: str) -> Iterator[Whole]:
     """A site with a worker process and the sandbox."""
     with sandbox(folder) as acquire:
-        account = {
-            "ACQUIRE_ACCOUNT_ID": "sandbox",
-            "ACQUIRE_API_KEY": "key-for-tests-only",
-            "ACQUIRE_BASE_URL": str(acquire.base_url).rstrip("/"),
-        }
-        variables = environment(folder, redis_url, **account, **more)
+        variables = environment(folder, redis_url, **account_on(acquire), **more)
         with (
             site_on(variables) as site,
             process("-m", "workers", variables=variables, log=folder / "workers.log"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Never
@@ -25,8 +24,6 @@ def run() -> None:
 
 def serve() -> None:
     """The receiver, until SIGTERM."""
-    import uvicorn
-
     from service import server
     from service.app import create_app
 
@@ -39,12 +36,7 @@ def serve() -> None:
         raise Ended(
             f"cannot listen on {settings.host} port {settings.port}: end what uses it, or set REOPENER_PORT"
         ) from None
-    # uvicorn raises the signal again that it stopped for; by then it has been heeded.
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: None)
-    serving = uvicorn.Server(config)
-    serving.run(sockets=[listening])
-    sys.exit(0 if serving.started else 1)
+    sys.exit(0 if server.run(config, listening) else 1)
 
 
 def become(module: str, *arguments: str) -> Never:

@@ -98,12 +98,7 @@ def test_a_box_named_for_a_ticket_is_harmless():
 def test_a_stock_worker_does_our_jobs(redis_url: str, tmp_path: Path):
     """`rq worker`, as RQ ships it, brings an accepted event to a case in Acquire; no job fails."""
     with running.sandbox(tmp_path) as acquire:
-        account = {
-            "ACQUIRE_ACCOUNT_ID": "sandbox",
-            "ACQUIRE_API_KEY": "key-for-tests-only",
-            "ACQUIRE_BASE_URL": str(acquire.base_url).rstrip("/"),
-        }
-        variables = running.environment(tmp_path, redis_url, **account)
+        variables = running.environment(tmp_path, redis_url, **running.account_on(acquire))
         with running.site_on(variables) as site:
             reopen_id = site.deliver().json()["reopen_id"]
             done = subprocess.run(

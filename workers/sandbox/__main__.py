@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service import server
 from workers.sandbox.app import Sandbox
 
 
@@ -61,10 +61,7 @@ def main() -> int:
     host, port = listening.getsockname()[:2]
     shown_host = f"[{host}]" if ":" in host else host
     print(f"sandbox listening on http://{shown_host}:{port}", flush=True)
-    # uvicorn raises the signal again that it stopped for; by then it has been heeded.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    uvicorn.Server(config).run(sockets=[listening])
+    server.run(config, listening)
     return 0
 
 
