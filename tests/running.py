@@ -227,10 +227,10 @@ def process(*command: str, variables: Mapping[str, str], log: Path) -> Iterator[
 
 
 @contextmanager
-def sandbox(folder: Path) -> Iterator[httpx.Client]:
+def sandbox(folder: Path, *options: str) -> Iterator[httpx.Client]:
     """The sandbox in a process of its own, and a client of it."""
     log = folder / "sandbox.log"
-    command = ("-m", "workers.sandbox", "--port", "0")
+    command = ("-m", "workers.sandbox", "--port", "0", *options)
     with process(*command, variables={"PATH": os.environ["PATH"]}, log=log):
         found = until(lambda: re.search(r"listening on (\S+)\n", log.read_text("utf-8")))
         with httpx.Client(base_url=found[1], timeout=10, trust_env=False) as client:
