@@ -1,8 +1,7 @@
-"""The JSON API under `/api`, and the probes of health and readiness."""
+"""The JSON API under `/api`."""
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
@@ -13,11 +12,21 @@ from uuid import uuid4
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from service import openapi, views
+from service import views
 from service.answers import error
-from service.asking import Unclear, body_of, choice_of, id_of, limit_of, refuse_unknown, text_of
+from service.asking import (
+    Unclear,
+    body_of,
+    choice_of,
+    id_of,
+    limit_of,
+    number_cursor,
+    refuse_unknown,
+    stream_cursor,
+    text_of,
+)
 from service.auth import Gatekeeper
-from service.domain.errors import Conflict, KeyReused, LedgerUnavailable, NotFound, ReopenerError
+from service.domain.errors import Conflict, KeyReused, NotFound, ReopenerError
 from service.domain.reopens import RETRYABLE, Status, reopen_id
 from service.ledger.admission import Admission
 from service.ledger.audit import By, line
@@ -39,7 +48,6 @@ LONGEST_KEY = 200
 LONGEST_ACTOR = 80
 LONGEST_REASON = 1_000
 LONGEST_MESSAGE = 500_000
-READY_SECONDS = 1.0
 RETRY_AFTER_SECONDS = 5
 
 Handler = Callable[["Request"], Awaitable[Response]]
@@ -73,12 +81,7 @@ def routes(ledger: Ledger, settings: Settings, clock: Clock) -> list[Route]:
         ("POST", "/api/pause", api.pause),
         ("POST", "/api/resume", api.resume),
     ]
-    return [
-        *(Route(path, api.guarded(handler), methods=[method]) for method, path, handler in guarded),
-        Route("/openapi.json", _openapi),
-        Route("/healthz", _healthz),
-        Route("/readyz", api.ready),
-    ]
+    return [Route(path, api.guarded(handler), methods=[method]) for method, path, handler in guarded]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,7 @@ class Api:
             source=query.get("source") or None,
             prefix=query.get("q") or None,
         )
-        cursor = _number_cursor(query.get("cursor"))
+        cursor = number_cursor(query.get("cursor"))
         records = await self.ledger.listing.page(wanted, cursor=cursor, limit=limit_of(query))
         return JSONResponse(views.page(records))
 
@@ -232,7 +235,7 @@ class Api:
         records = await self.ledger.reads.deliveries(
             verdict=choice_of(query, "verdict", VERDICTS),
             source=query.get("source") or None,
-            cursor=_stream_cursor(query.get("cursor")),
+            cursor=stream_cursor(query.get("cursor")),
             limit=limit_of(query),
         )
         return JSONResponse(views.deliveries(records))
@@ -248,17 +251,6 @@ class Api:
     async def resume(self, request: Request) -> Response:
         await self.ledger.account.resume(_by(request))
         return self._changed("resumed", JSONResponse({"paused": False}))
-
-    async def ready(self, _: Request) -> Response:
-        """Whether a webhook can be taken now."""
-        try:
-            async with asyncio.timeout(READY_SECONDS):
-                await self.ledger.reads.ping()
-        except (LedgerUnavailable, TimeoutError):
-            return error(
-                503, "not_ready", "Redis takes no writes now.", retry_after_seconds=RETRY_AFTER_SECONDS
-            )
-        return JSONResponse({"status": "ready"})
 
     @staticmethod
     def _changed(what: str, answer: Response, **fields: Any) -> Response:
@@ -285,28 +277,3 @@ def _by(request: Request, why: str = "") -> By:
     told = request.headers.get("x-reopener-actor", "").strip()[:LONGEST_ACTOR]
     address = request.client.host if request.client else "somewhere"
     return By(f"{told} at {address}" if told else address, "api", why)
-
-
-def _number_cursor(told: str | None) -> str | None:
-    if told and not (told.isascii() and told.isdigit() and len(told) < 19):
-        raise _bad_cursor()
-    return told or None
-
-
-def _stream_cursor(told: str | None) -> str | None:
-    parts = told.split("-") if told else []
-    if told and not (len(parts) == 2 and all(p.isascii() and p.isdigit() and len(p) < 19 for p in parts)):
-        raise _bad_cursor()
-    return told or None
-
-
-def _bad_cursor() -> Unclear:
-    return Unclear("cursor must be the next_cursor of a page.", code="bad_cursor")
-
-
-async def _healthz(_: Request) -> Response:
-    return JSONResponse({"status": "alive"})
-
-
-async def _openapi(_: Request) -> Response:
-    return JSONResponse(openapi.DOCUMENT)

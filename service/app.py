@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from service import api, dashboard, metrics
+from service import api, dashboard, metrics, probes
 from service.answers import error
 from service.clock import SystemClock
 from service.connections import async_client
@@ -88,6 +88,7 @@ def create_app(settings: Settings, clock: Clock) -> Starlette:
         routes=[
             Route("/webhooks/{source}", receiver),
             *api.routes(ledger, settings, clock),
+            *probes.routes(ledger.reads),
             *metrics.routes(ledger, receiver_metrics, clock),
             *dashboard.routes(ledger, settings, clock),
         ],

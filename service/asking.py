@@ -89,3 +89,25 @@ def choice_of(query: Mapping[str, Any], name: str, choices: Collection[str]) -> 
     if told is not None and told not in choices:
         raise Unclear(f"{name} must be one of {', '.join(choices)}.", code=f"bad_{name}")
     return str(told) if told is not None else None
+
+
+def number_cursor(told: str | None) -> str | None:
+    """The cursor of a list of reopens; None where it is missing or empty."""
+    if told and not _is_number(told):
+        raise _bad_cursor()
+    return told or None
+
+
+def stream_cursor(told: str | None) -> str | None:
+    """The cursor of a list of deliveries; None where it is missing or empty."""
+    if told and not (told.count("-") == 1 and all(_is_number(part) for part in told.split("-"))):
+        raise _bad_cursor()
+    return told or None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
+def _bad_cursor() -> Unclear:
+    return Unclear("cursor must be the next_cursor of a page.", code="bad_cursor")

@@ -1,0 +1,46 @@
+"""What machines ask without a token: alive, ready to take a webhook, and what the API is."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from service import openapi
+from service.answers import error
+from service.domain.errors import LedgerUnavailable
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from service.ledger.reads import Reads
+
+READY_SECONDS = 1.0
+RETRY_AFTER_SECONDS = 5
+
+
+def routes(reads: Reads) -> list[Route]:
+    """`/healthz`, `/readyz` and `/openapi.json`."""
+
+    async def ready(_: Request) -> Response:
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await reads.ping()
+        except (LedgerUnavailable, TimeoutError):
+            return error(
+                503, "not_ready", "Redis takes no writes now.", retry_after_seconds=RETRY_AFTER_SECONDS
+            )
+        return JSONResponse({"status": "ready"})
+
+    return [Route("/healthz", _alive), Route("/readyz", ready), Route("/openapi.json", _openapi)]
+
+
+async def _alive(_: Request) -> Response:
+    return JSONResponse({"status": "alive"})
+
+
+async def _openapi(_: Request) -> Response:
+    return JSONResponse(openapi.DOCUMENT)
