@@ -13,7 +13,7 @@ from service.domain.errors import AccountRefused, NotAsked, ReadFailed
 from service.domain.plan import may_have_been_done
 from service.domain.ports import Claimed, Write
 from service.domain.reopens import AttemptOutcome, Status, begin_attempt, end_attempt
-from service.domain.threads import Effect, with_intent
+from service.domain.threads import Effect, with_intents_held
 from workers.look import LookLags, ThreadMissing
 
 if TYPE_CHECKING:
@@ -98,9 +98,7 @@ class Head:
         return Ended(await self.tools.ledger.finish(self.lease, self.thread, *writes, observed=observed))
 
     async def hold(self, reason: str, detail: str) -> Ended:
-        for intent in self.thread.unsettled:
-            if intent.reopen_id == self.reopen.id:
-                self.thread = with_intent(self.thread, replace(intent, watched=True))
+        self.thread = with_intents_held(self.thread, self.reopen.id)
         return await self.finish(Status.HELD, reason=reason, detail=detail)
 
     async def due(self, status: Status, at_ms: int, reason: str, detail: str | None = None) -> Ended:

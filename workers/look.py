@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from service.domain.threads import Thread
 
 MOST_PAGES = 50
+LONGEST_LAG_MS = 60_000
+"""A case that was there is taken for removed only when it was not seen for so long."""
 
 
 class ThreadMissing(ReadFailed):
@@ -69,7 +71,7 @@ async def take_look(
         except ThreadMissing:
             # It is missing only where the thread's own call says so too; else that call failed for a while.
             raise failure from None
-    cases = await _with_known(acquire, thread, cases)
+    cases = await _with_known(acquire, thread, cases, now_ms)
     look = Look(root_id=thread.id, view=view, cases=cases, taken_ms=now_ms)
     if messages or _new_without_text(look, thread):
         look = await with_messages(acquire, look, contact_id)
@@ -117,12 +119,15 @@ async def _contact_view(acquire: Acquire, thread_id: int, contact_id: int) -> di
     return cases
 
 
-async def _with_known(acquire: Acquire, thread: Thread, cases: dict[int, Case]) -> dict[int, Case]:
-    """The cases, if all known ones are among them or gone for good; one that is there but not listed
-    shows that the list lags.
+async def _with_known(
+    acquire: Acquire, thread: Thread, cases: dict[int, Case], now_ms: int
+) -> dict[int, Case]:
+    """The cases, if all known ones are among them or gone for good. One that is there but not listed shows
+    that the list lags; one that was seen a moment ago and is nowhere now shows that all of Acquire lags.
     """
     for case_id in sorted(set(thread.cases) - set(cases)):
-        if await acquire.read_case(case_id) is not None:
+        seen_lately = now_ms - thread.cases[case_id].seen_ms < LONGEST_LAG_MS
+        if seen_lately or await acquire.read_case(case_id) is not None:
             raise LookLags([case_id])
     return cases
 

@@ -22,7 +22,15 @@ from service.domain.plan import AdoptForgotten, Append, Create, Dead, Skip, Wait
 from service.domain.ports import Write
 from service.domain.reopens import AttemptOutcome, Status, end_attempt
 from service.domain.settle import settle
-from service.domain.threads import Claim, Duplicate, Effect, Intent, with_claim, with_intent, with_look
+from service.domain.threads import (
+    Claim,
+    Duplicate,
+    Effect,
+    Intent,
+    with_claim,
+    with_intents_taken_up,
+    with_look,
+)
 from workers.head import Ended, Head, Tools
 from workers.look import ThreadElsewhere, take_look, with_messages
 from workers.lookup import find_thread
@@ -62,6 +70,7 @@ async def _run(head: Head) -> Claimed | None:
     if later is not None:
         return (await head.snooze(later.until_ms, later.why)).following
     head.note_interruption()
+    head.thread = with_intents_taken_up(head.thread, head.reopen.id)
     try:
         if head.reopen.thread_id is None:
             return await find_thread(head)
@@ -196,9 +205,7 @@ async def _look_again(head: Head, at_ms: int) -> Ended:
     """Something sent is not settled: the thread waits for the next look, at no cost."""
     unsettled = head.thread.unsettled
     own = [intent for intent in unsettled if intent.reopen_id == head.reopen.id]
-    if own and head.tools.policy.hold_unknown:
-        for intent in own:
-            head.thread = with_intent(head.thread, replace(intent, watched=True))
+    if head.tools.policy.hold_unknown and any(intent.state == "open" for intent in own):
         return await head.hold("outcome_unknown", "Acquire may or may not have acted on the call")
     status = Status.CHECKING if own else Status.RETRYING
     reason = "outcome_unknown" if own else "thread_unsettled"

@@ -25,7 +25,8 @@ class Lease:
     `asked_at` is this machine's boottime when the lease was last asked for or renewed, in seconds:
     nobody else can take it over before `asked_at` plus its length. `redis_ms` is Redis' time at that
     moment, so that a holder tells Redis' time without asking. `noted` are the observations that the
-    thread was read with: writing the thread makes them part of it.
+    thread was read with: writing the thread makes them part of it. `known_cases` are the cases it was read
+    with, and `step` counts the holder's writes, so that none of them is undone by an earlier one.
     """
 
     box: str
@@ -35,6 +36,8 @@ class Lease:
     asked_at: float
     redis_ms: int
     noted: tuple[Effect, ...] = ()
+    known_cases: frozenset[int] = frozenset()
+    step: int = 0
 
     def now_ms(self, ticker: Ticker) -> int:
         return self.redis_ms + int((ticker.boottime() - self.asked_at) * 1000)

@@ -9,8 +9,18 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from service.domain.cases import CLOCK_MARGIN_MS, Case, Look, Message
-from service.domain.text import carries
-from service.domain.threads import Claim, Effect, Intent, Thread, with_claim, with_intent, without_intent
+from service.domain.text import carries, resembles
+from service.domain.threads import (
+    Claim,
+    Effect,
+    Intent,
+    Thread,
+    with_claim,
+    with_duplicate,
+    with_intent,
+    with_maybe_duplicate,
+    without_intent,
+)
 
 READ_LAGS = 3
 """Absence is believed only after this many times the worst read lag that was measured."""
@@ -20,10 +30,11 @@ LONGEST_VIEW_WAIT_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """The effect is there, and it is ours."""
+    """The effect is there, and it is ours; `others` are further ones of the same call."""
 
     effect: Effect
     case_id: int
+    others: tuple[Effect, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +84,19 @@ def settle(
             look and examine(intent, thread, look, now_ms, settle_ms=settle_ms, read_lag_ms=read_lag_ms)
         )
         match verdict:
-            case Adopted(effect, case_id):
+            case Adopted(effect, case_id, others):
                 claim = Claim(intent.reopen_id, intent.attempt, case_id)
                 thread = with_claim(without_intent(thread, intent), effect, claim, now_ms)
+                for other in others:
+                    thread = with_duplicate(thread, other, claim, "acted_twice", now_ms)
                 adopted.append((intent, verdict))
             case Absent() if not intent.watched:
-                thread = with_intent(thread, replace(intent, watched=True))
+                thread = with_intent(thread, replace(intent, state="absent"))
             case Unreadable() if not intent.watched:
-                thread = with_intent(thread, replace(intent, watched=True))
+                thread = with_intent(thread, replace(intent, state="held"))
                 unreadable.append(intent)
+            case Unreadable((effect, *_)) if intent.state == "absent" and not thread.unsettled:
+                thread = with_maybe_duplicate(thread, effect, intent.reopen_id, now_ms)
             case Undecided(look_again_ms, counts) if not intent.watched:
                 look_again.append(look_again_ms)
                 if counts:
@@ -108,12 +123,12 @@ def examine(
     if not ours and intent.words is not None:
         ours = [effect for effect, _, texts in fresh if any(carries(t, intent.words) for t in texts)]
     if ours:
-        first = min(ours, key=lambda effect: effect.id)
-        return Adopted(first, first.id if first.kind == "case" else intent.case_id or 0)
+        first, *others = sorted(ours, key=lambda effect: effect.id)
+        return Adopted(first, first.id if first.kind == "case" else intent.case_id or 0, tuple(others))
 
     settle_ms = max(settle_ms, READ_LAGS * read_lag_ms)
     settled_at_ms = intent.ends_by_ms + settle_ms
-    unreadable = tuple(effect for effect, _, texts in fresh if intent.words is None or not texts)
+    unreadable = tuple(effect for effect, _, texts in fresh if not _readable(texts, intent.words))
     if not unreadable and _another_view(intent, look):
         patience_ms = min(LONGEST_VIEW_WAIT_MS, max(0, now_ms - settled_at_ms))
         look_again_ms = _next_look_ms(intent, now_ms, settled_at_ms) + patience_ms
@@ -126,6 +141,11 @@ def examine(
         return Absent()
     counts = now_ms >= intent.ends_by_ms
     return Undecided(_next_look_ms(intent, now_ms, settled_at_ms), counts=counts)
+
+
+def _readable(texts: list[str], words: str | None) -> bool:
+    """Whether the texts tell that it is somebody else's: they are shown, and are no part of ours."""
+    return words is not None and bool(texts) and not any(resembles(text, words) for text in texts)
 
 
 def _fresh(intent: Intent, thread: Thread, look: Look) -> list[tuple[Effect, tuple[str, ...], list[str]]]:

@@ -20,6 +20,17 @@ def normalise(text: str) -> str:
     return _SPACE.sub(" ", _TAG.sub(" ", once)).strip()
 
 
+def resembles(shown: str, words: str) -> bool:
+    """Whether `shown` may be the customer's `words` after all, cut or with something put before or behind, in
+    a way too short to be sure.
+    """
+    there, ours = normalise(shown).strip(_CUT_MARKS), normalise(words)
+    if not there or not ours:
+        return True
+    cut = ours.startswith(there) or ours.endswith(there)
+    return cut or there.startswith(f"{ours} ") or there.endswith(f" {ours}")
+
+
 def carries(shown: str, words: str) -> bool:
     """Whether `shown`, a text in Acquire, carries the customer's `words`."""
     there, ours = normalise(shown), normalise(words)

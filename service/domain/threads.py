@@ -42,9 +42,12 @@ class Intent:
 
     `seen` is the baseline: the ids of cases (create) or of the case's messages (append) that existed
     before. `view` None: no baseline could be taken, so a lost answer can only be decided by a token or an
-    observation. `ends_by_ms` is the latest time the call can have ended. `watched` is set once looks have
-    shown, for as long as rule 10 demands, that nothing came of it, or once a person has to say: it no
-    longer keeps the thread waiting, and is kept so that what comes later than every look is found.
+    observation. `ends_by_ms` is the latest time the call can have ended.
+
+    `state` is `open` until looks decide. `absent`: they have shown, for as long as rule 10 demands, that
+    nothing came of it. `held`: a person has to say how its reopen goes on. Neither keeps the thread waiting;
+    both are kept, so that what comes later than every look is found. `again`: the person said so, and it is
+    looked for as before; nobody is asked a second time whether it may be.
     """
 
     reopen_id: str
@@ -58,7 +61,11 @@ class Intent:
     ends_by_ms: int
     case_id: int | None = None
     empty_looks: int = 0
-    watched: bool = False
+    state: Literal["open", "held", "again", "absent"] = "open"
+
+    @property
+    def watched(self) -> bool:
+        return self.state in {"held", "absent"}
 
     @property
     def key(self) -> tuple[str, int, int]:
@@ -141,6 +148,24 @@ def with_claim(thread: Thread, effect: Effect, claim: Claim, now_ms: int) -> Thr
     return replace(thread, claims=claims, cases=cases, last_made=last_made)
 
 
+def with_duplicate(thread: Thread, effect: Effect, claim: Claim, cause: str, now_ms: int) -> Thread:
+    """The thread with a further effect of a reopen that has one: claimed, to be found once (rule 16)."""
+    found = Duplicate(effect, claim.reopen_id, cause, now_ms)
+    claimed = with_claim(thread, effect, claim, now_ms)
+    return replace(claimed, last_made=thread.last_made, duplicates=(*thread.duplicates, found))
+
+
+def with_maybe_duplicate(thread: Thread, effect: Effect, reopen_id: str, now_ms: int) -> Thread:
+    """The thread with something new that Acquire does not show the words of, long after a call of this reopen
+    seemed to have come to nothing: shown once for each reopen, and claimed by nobody.
+    """
+    cause = "maybe_acted_late"
+    if any((known.reopen_id, known.cause) == (reopen_id, cause) for known in thread.duplicates):
+        return thread
+    found = Duplicate(effect, reopen_id, cause, now_ms)
+    return replace(thread, duplicates=(*thread.duplicates, found))
+
+
 def with_look(thread: Thread, look: Look) -> Thread:
     """The thread with the cases as the look shows them."""
     cases = dict(thread.cases)
@@ -163,6 +188,22 @@ def with_intent(thread: Thread, intent: Intent) -> Thread:
     dropped = set(watched[: max(0, len(watched) - KEPT_WATCHED_INTENTS)])
     kept_ones = [kept for kept in others if kept not in dropped]
     return replace(thread, intents=tuple(sorted((*kept_ones, intent), key=lambda kept: kept.at_ms)))
+
+
+def with_intents_held(thread: Thread, reopen_id: str) -> Thread:
+    """The thread that no longer waits for what came of a reopen: a person has to say how that goes on."""
+    for intent in thread.unsettled:
+        if intent.reopen_id == reopen_id:
+            thread = with_intent(thread, replace(intent, state="held"))
+    return thread
+
+
+def with_intents_taken_up(thread: Thread, reopen_id: str) -> Thread:
+    """The thread in which a reopen goes on that was held: what came of its calls has to settle after all."""
+    for intent in thread.intents_of(reopen_id):
+        if intent.state == "held":
+            thread = with_intent(thread, replace(intent, state="again"))
+    return thread
 
 
 def without_intent(thread: Thread, intent: Intent) -> Thread:

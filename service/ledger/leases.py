@@ -42,14 +42,21 @@ class Leases:
     async def save(self, lease: Lease, thread: Thread, *writes: Write) -> Lease:
         asked_at = self._ticker.boottime()
         row = await self._write("save", lease, thread, writes, ())
-        return replace(lease, asked_at=asked_at, redis_ms=int(row[1]), noted=())
+        return replace(
+            lease,
+            asked_at=asked_at,
+            redis_ms=int(row[1]),
+            noted=(),
+            known_cases=frozenset(thread.cases),
+            step=lease.step + 1,
+        )
 
     async def finish(
         self, lease: Lease, thread: Thread, *writes: Write, observed: Sequence[Observation] = ()
     ) -> Claimed | None:
         asked_at = self._ticker.boottime()
         row = await self._write("finish", lease, thread, writes, observed)
-        following = self._claimed(row, lease.token, asked_at)
+        following = self._claimed(row, lease.token, asked_at, step=lease.step + 1)
         return following if isinstance(following, Claimed) else None
 
     async def reroot(self, lease: Lease, root: int) -> None:
@@ -110,12 +117,14 @@ class Leases:
             packed([str(effect) for effect in (*lease.noted, *(effect for effect, _ in observed))]),
             packed([_told(write) for write in writes]),
             "1" if thread.duplicates else "0",
+            lease.step + 1,
+            packed([str(case_id) for case_id in sorted(set(thread.cases) - lease.known_cases - {thread.id})]),
         )
         if row[0] == "fenced":
             raise Fenced
         return row
 
-    def _claimed(self, row: list[Any], token: str, asked_at: float) -> Claimed | Unclaimed:
+    def _claimed(self, row: list[Any], token: str, asked_at: float, *, step: int = 0) -> Claimed | Unclaimed:
         if row[0] == "unclaimed":
             until_ms = int(row[2])
             return Unclaimed(row[1], until_ms or None)
@@ -123,7 +132,8 @@ class Leases:
         reopen = codec.reopen_from(_pairs(record))
         thread_id = int(box) if box.isdigit() else 0
         thread, noted = codec.thread_from(thread_id, _pairs(thread_fields), int(now))
-        lease = Lease(box, token, epoch, self._lease_ms, asked_at, int(now), noted)
+        known_cases = frozenset(thread.cases)
+        lease = Lease(box, token, epoch, self._lease_ms, asked_at, int(now), noted, known_cases, step)
         return Claimed(lease, reopen, thread, int(read_lag_ms), int(forgot_ms))
 
 

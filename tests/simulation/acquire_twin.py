@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from service.domain.cases import Case, CasePage, Messages, ThreadRead
-from service.domain.errors import ReadFailed
-from service.domain.outcomes import Done, NotSent, Outcome, Refused, Unknown
+from service.domain.errors import AccountRefused, ReadFailed
+from service.domain.outcomes import Done, NotSent, Outcome, Refused, Unauthorized, Unknown
 from service.domain.ports import Acquire, Sending
 from service.domain.reopens import Call
 from tests.simulation.acquire_world import AcquireWorld, Refusal
@@ -29,6 +29,7 @@ class AcquireTwin(Acquire):
             self._answers(self._world.manner.list_down_until_ms)
             return ThreadRead(self._world.show_case(thread_id), self._world.show_page(thread_id, 0))
 
+        self._world.looked.append((self._world.now(), thread_id))
         return await self._read(act, f"read thread {thread_id}")
 
     async def read_page(self, thread_id: int, page: int) -> CasePage:
@@ -73,14 +74,29 @@ class AcquireTwin(Acquire):
             lambda: self.effect(sending),
             lost=lambda left: Unknown("no answer") if left else NotSent("cannot connect"),
             told=lambda: f"{what} of thread {sending.thread_id} for {sending.reopen.id}",
-            last_check=lambda: None if may_send() else NotSent("the lease does not outlive the call"),
+            last_check=lambda: self._kept_back(sending, may_send),
             about=sending.reopen.id,
         )
         return outcome
 
+    def _kept_back(self, sending: Sending, may_send: Callable[[], bool]) -> Outcome | None:
+        """The last check before the first byte."""
+        if self._world.now() < self._world.manner.away_until_ms:
+            return NotSent("cannot connect")
+        if not may_send():
+            return NotSent("the lease does not outlive the call")
+        self._world.tried.add(sending.reopen.id)
+        return None
+
     def effect(self, sending: Sending) -> Outcome:
         """What Acquire does on the call, and answers."""
-        reopen = sending.reopen
+        reopen, now, manner = sending.reopen, self._world.now(), self._world.manner
+        if now < manner.key_refused_until_ms:
+            return Unauthorized(401, "Invalid API key")
+        if now < manner.fails_until_ms:
+            return Unknown("HTTP 500", 500)
+        if now < manner.refuses_until_ms:
+            return Refused(422, "Not now")
         try:
             if sending.case_id is None:
                 case = self._world.create(
@@ -105,4 +121,11 @@ class AcquireTwin(Acquire):
             raise ReadFailed("HTTP 500", http_status=500)
 
     async def _read(self, act: Callable[[], Any], told: str) -> Any:
-        return await Step(self._node, "read", act, lost=lambda _: ReadFailed("no answer"), told=lambda: told)
+        def answered() -> Any:
+            self._answers(self._world.manner.away_until_ms)
+            if self._world.now() < self._world.manner.key_refused_until_ms:
+                raise AccountRefused("Invalid API key", http_status=401)
+            return act()
+
+        lost = ReadFailed("no answer")
+        return await Step(self._node, "read", answered, lost=lambda _: lost, told=lambda: told)

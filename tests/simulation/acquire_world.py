@@ -33,6 +33,10 @@ class Manner:
     list_down_until_ms: int = 0
     contact_down_until_ms: int = 0
     messages_down_until_ms: int = 0
+    away_until_ms: int = 0
+    fails_until_ms: int = 0
+    refuses_until_ms: int = 0
+    key_refused_until_ms: int = 0
     new_status: str = "active"
     echoes_token: bool = False
 
@@ -69,6 +73,8 @@ class Done:
     case_id: int
     thread_id: int
     made_ms: int
+    measured_lag_ms: int = 0
+    """The worst read lag that was known when it came about."""
 
 
 class Refusal(Exception):
@@ -86,6 +92,11 @@ class AcquireWorld:
         self.merged: dict[int, int] = {}
         self.emails: dict[int, str] = {}
         self.done: list[Done] = []
+        self.measured_lag_ms: Callable[[], int] = lambda: 0
+        self.looked: list[tuple[int, int]] = []
+        """When somebody read which thread."""
+        self.tried: set[str] = set()
+        """Reopens for which a call really left."""
         self.next_case_id, self.next_message_id = FIRST_CASE_ID, FIRST_MESSAGE_ID
 
     # What people and calls do.
@@ -125,7 +136,7 @@ class AcquireWorld:
         if text:
             self._say(case, text, None)
         if reopen_id:
-            self.done.append(Done(reopen_id, "case", case.id, case.id, case.thread_id, self.now()))
+            self._did(reopen_id, "case", case.id, case)
         return case
 
     def append(self, case_id: int, text: str, *, reopen_id: str | None = None) -> Message:
@@ -136,7 +147,7 @@ class AcquireWorld:
             raise Refusal(400, f"The case is {case.status}")
         message = self._say(case, text, reopen_id)
         if reopen_id:
-            self.done.append(Done(reopen_id, "message", message.id, case.id, case.thread_id, self.now()))
+            self._did(reopen_id, "message", message.id, case)
         return message
 
     def close(self, case_id: int) -> None:
@@ -153,6 +164,10 @@ class AcquireWorld:
 
     def open_cases(self, thread_id: int) -> list[Case]:
         return [c for c in self.cases.values() if c.thread_id == thread_id and c.status != "closed"]
+
+    def _did(self, reopen_id: str, kind: str, effect_id: int, case: Case) -> None:
+        lag_ms = self.measured_lag_ms()
+        self.done.append(Done(reopen_id, kind, effect_id, case.id, case.thread_id, self.now(), lag_ms))
 
     def _say(self, case: Case, text: str, reopen_id: str | None) -> Message:
         message = Message(self.next_message_id, text, self.now(), reopen_id)

@@ -8,8 +8,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.simulation.play import Played, play
-from tests.simulation.scenarios import SCENARIOS
+from tests.simulation.play import SCENARIOS, Played, play
 
 KEPT_VIOLATIONS = 20
 

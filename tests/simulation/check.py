@@ -12,12 +12,14 @@ from service.ledger import codec
 from tests.simulation.acquire_world import Done
 from tests.simulation.cluster import Cluster
 from tests.simulation.engine import START_MS
+from tests.simulation.scenarios import Scenario
 
+FIRST_LOOK_MS = 15_000
 WITH_EFFECT = {Status.REOPENED, Status.APPENDED}
 
 
-def violations(cluster: Cluster, allowed: frozenset[str]) -> list[str]:
-    """All that is wrong at the end of a history; `allowed` are the ends its scenario gives a right to."""
+def violations(cluster: Cluster, scenario: Scenario) -> list[str]:
+    """All that is wrong at the end of a history."""
     records = records_of(cluster)
     done: dict[str, list[Done]] = defaultdict(list)
     for effect in cluster.world.done:
@@ -28,9 +30,22 @@ def violations(cluster: Cluster, allowed: frozenset[str]) -> list[str]:
         *_stuck(records),
         *_twice(cluster, done),
         *_untrue(cluster, records, done),
-        *_ended_without_right(cluster, records, done, allowed),
+        *_ended_without_right(cluster, records, scenario.allowed),
         *_disorder(records, done, cluster),
         *_books(cluster, records),
+        *(_cases_made(cluster) if scenario.one_case else ()),
+    ]
+
+
+def late_looks(cluster: Cluster) -> list[str]:
+    """After a kill, somebody looks at what was in flight within 15 s, if nothing else is in the way."""
+    return [
+        f"late: nobody looked at thread {thread_id} within 15 s after its worker was killed"
+        for killed_ms, thread_id in cluster.in_flight_at_kill
+        if not any(
+            thread_id == looked_at and killed_ms < looked_ms <= killed_ms + FIRST_LOOK_MS
+            for looked_ms, looked_at in cluster.world.looked
+        )
     ]
 
 
@@ -48,6 +63,15 @@ def threads_of(cluster: Cluster) -> list[Thread]:
         for key, fields in cluster.server.keys.items()
         if key.startswith("reopener:t:") and "doc" in fields
     ]
+
+
+def cause_of(cluster: Cluster, effects: list[Done]) -> str | None:
+    """Why nobody could rule out that an event has several effects; None where there is no such reason."""
+    manner, reopen_id = cluster.world.manner, effects[0].reopen_id
+    lag_ms = max(manner.list_lag_ms, manner.message_lag_ms)
+    if any(lag_ms > max(cluster.policy.settle_ms, 3 * done.measured_lag_ms) for done in effects[:-1]):
+        return "shown_too_late"
+    return cluster.causes.get(reopen_id)
 
 
 def doubled(cluster: Cluster) -> dict[str, list[Done]]:
@@ -81,7 +105,7 @@ def _twice(cluster: Cluster, done: dict[str, list[Done]]) -> Iterator[str]:
     for reopen_id, effects in done.items():
         if len(effects) < 2:
             continue
-        cause = cluster.causes.get(reopen_id)
+        cause = cause_of(cluster, effects)
         names = ", ".join(f"{effect.kind} {effect.id}" for effect in effects)
         if cause is None:
             yield f"twice: {reopen_id} came about as {names}"
@@ -105,7 +129,7 @@ def _untrue(cluster: Cluster, records: dict[str, Reopen], done: dict[str, list[D
 
 
 def _ended_without_right(
-    cluster: Cluster, records: dict[str, Reopen], done: dict[str, list[Done]], allowed: frozenset[str]
+    cluster: Cluster, records: dict[str, Reopen], allowed: frozenset[str]
 ) -> Iterator[str]:
     """Every event ends in its effect, unless its scenario or what struck it gives a right to another end."""
     for reopen in records.values():
@@ -113,6 +137,8 @@ def _ended_without_right(
         if status in WITH_EFFECT or status in WAITING:
             continue
         excuses = cluster.excuses.get(reopen.id, set())
+        if status is Status.DEAD and reopen.id not in cluster.world.tried:
+            yield f"given up: {reopen.event_id} is dead ({reopen.reason}) without a call of its own"
         if status.value in allowed or status.value in excuses or f"{status.value}:{reopen.reason}" in allowed:
             continue
         yield f"given up: {reopen.event_id} is {status.value} ({reopen.reason}: {reopen.detail})"
@@ -129,6 +155,13 @@ def _disorder(records: dict[str, Reopen], done: dict[str, list[Done]], cluster: 
         for before, after in pairwise(line):
             if done[before.id][0].made_ms > done[after.id][0].made_ms:
                 yield f"order: {after.event_id} came before {before.event_id}"
+
+
+def _cases_made(cluster: Cluster) -> Iterator[str]:
+    """Where nobody closes it, one case takes all replies of a thread."""
+    made = [done for done in cluster.world.done if done.kind == "case"]
+    if len(made) > 1 and not any(cause_of(cluster, effects) for effects in doubled(cluster).values()):
+        yield f"cases: {', '.join(str(done.id) for done in made)} were made where one was enough"
 
 
 def _books(cluster: Cluster, records: dict[str, Reopen]) -> Iterator[str]:

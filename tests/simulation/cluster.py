@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from service.domain.errors import Fenced, LedgerUnavailable, ReopenerError
+from service.domain.errors import Conflict, Fenced, LedgerUnavailable, NotFound, ReopenerError
 from service.domain.ports import Claimed, Lease
 from service.domain.reopens import Policy, reopen_id
 from service.ledger.admission import Admission, Admitted
@@ -159,7 +160,7 @@ class Cluster:
         """Reopen id -> what struck it that nobody can rule out."""
         self.excuses: dict[str, set[str]] = {}
         """Reopen id -> the ends that what struck it gives a right to."""
-        self.verbs_done: list[str] = []
+        self.in_flight_at_kill: list[tuple[int, int]] = []
         self.snapshots: list[dict[str, Any]] = []
         self.out_of_line: set[str] = set()
         """Reopens that were held, dead or cancelled for a while: they have lost their place in the order."""
@@ -171,6 +172,8 @@ class Cluster:
         self.door_ledger = ledger_on(self.door, self.server, policy)
         self.person_ledger = ledger_on(self.person, self.server, policy)
         self.simulation.after_ledger = self._after_ledger
+        self.server.call("SET", "reopener:epoch", self.server.run_id)
+        self.world.measured_lag_ms = self._measured_lag_ms
 
     # What scenarios do.
 
@@ -216,18 +219,60 @@ class Cluster:
 
         self.simulation.at(ms, happen)
 
-    def verb(self, at_ms: int, verb: str, *args: Any) -> None:
-        """A person asks for something; refusals and an absent Redis are told to them."""
+    def verb(self, at_ms: int, verb: str, name: str, *args: Any) -> None:
+        """A person asks for something to be done to a reopen, again where Redis did not answer."""
 
         async def ask() -> None:
-            try:
-                await getattr(self.person_ledger.verbs, verb)(*args)
-            except ReopenerError as refused:
-                self.simulation.tell(self.person, f"{verb}: {refused.slug}, {refused}")
+            asked = getattr(self.person_ledger.verbs, verb)
+            while True:
+                try:
+                    await asked(name, *args)
+                except (LedgerUnavailable, NotFound):
+                    await Sleep(1_000)
+                    continue
+                except ReopenerError as refused:
+                    self.simulation.tell(self.person, f"{verb} {name}: {refused.slug}, {refused}")
                 return
-            self.verbs_done.append(f"{verb} {args[0]}")
 
+        self.out_of_line.add(name)
         self.simulation.at(at_ms, lambda: self.simulation.spawn(self.person, ask, verb))
+
+    def again(self, event: Event, *, at_ms: int) -> None:
+        """Its helpdesk delivers the same event once more."""
+        self.simulation.at(
+            at_ms, lambda: self.simulation.spawn(self.door, lambda: self._deliver(event), "delivery again")
+        )
+
+    def run_again(self, at_ms: int, event: Event, key: str) -> None:
+        """A person wants a finished one done once more, for a reason."""
+
+        async def ask() -> None:
+            while True:
+                try:
+                    await self.person_ledger.verbs.run_again(event.id, "the case was wrong", key=key)
+                except (LedgerUnavailable, NotFound):
+                    await Sleep(1_000)
+                    continue
+                except Conflict:
+                    await Sleep(60_000)
+                    continue
+                return
+
+        self.simulation.at(at_ms, lambda: self.simulation.spawn(self.person, ask, "run again"))
+
+    def events_left_their_line(self) -> None:
+        """Held ones do not block: no order is promised among these."""
+        self.out_of_line.update(event.id for event in self.events)
+
+    def pause(self, from_ms: int, until_ms: int) -> None:
+        """Nobody takes work for a while; the switch itself is thrown without trouble."""
+        self.simulation.at(from_ms, lambda: self._account("HSET", "paused", "a person"))
+        self.simulation.at(until_ms, lambda: self._account("HDEL", "paused"))
+
+    def _account(self, command: str, *args: str) -> None:
+        self.simulation.tell(self.person, "pauses" if command == "HSET" else "lets work go on")
+        self.server.call(command, "reopener:account", *args)
+        self._after_ledger()
 
     async def _deliver(self, event: Event) -> None:
         """The helpdesk sends until it gets its 200."""
@@ -241,6 +286,19 @@ class Cluster:
             return
 
     # What faults do.
+
+    def kill(self, node: Node, back_after_ms: int) -> None:
+        """Kill a worker, and note what it had in flight: somebody must look at that soon (rule 12)."""
+        for worker in self.workers:
+            if worker.node is node:
+                for lease in worker.held.values():
+                    self.simulation.at(self.simulation.now + 100, partial(self._note_in_flight, lease))
+        self.simulation.kill(node, back_after_ms)
+
+    def _note_in_flight(self, lease: Lease) -> None:
+        account = self.server.keys.get("reopener:account") or {}
+        if self.leases().get(lease.box, "").startswith(lease.token) and lease.box.isdigit() and not account:
+            self.in_flight_at_kill.append((self.simulation.now, int(lease.box)))
 
     def restart_redis(self, forgotten: dict[str, Any] | None) -> None:
         self.server.restart(forget=forgotten)
@@ -270,6 +328,9 @@ class Cluster:
     def excuse(self, step: Step, end: str) -> None:
         """What strikes this call gives its reopen a right to end so."""
         self.excuses.setdefault(step.about, set()).add(end)
+
+    def _measured_lag_ms(self) -> int:
+        return int((self.server.keys.get("reopener:account") or {}).get("read_lag_ms", 0))
 
     def latest_action_ms(self) -> int:
         """How late Acquire may act, at most, so that every look taken for it can see it."""

@@ -176,7 +176,7 @@ class Simulation:
         """The step leaves its asker. The last check before it (rule 8) may keep it back."""
         kept_back = step.last_check() if step.last_check else None
         if kept_back is not None:
-            self.tell(task.node, f"{step.told()}: kept back, {kept_back}")
+            self.tell_of(step, f"kept back, {kept_back}")
             self.reply(task, kept_back)
             return
         self.at(self.now + self.latency(step), lambda: self.arrive(task, step))
@@ -220,6 +220,10 @@ class Simulation:
         node.alive = True
         self.tell(node, "starts again")
         node.on_start()
+
+    def tell_of(self, step: Step, what: str) -> None:
+        if self.tells:
+            self.tell(step.node, f"{step.told()}: {what}")
 
     def tell(self, who: Node | str, what: str) -> None:
         if self.tells:

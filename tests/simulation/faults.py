@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from service.domain.errors import AccountRefused, ReadFailed
-from service.domain.outcomes import Misplaced, NotSent, Refused, Throttled, Unauthorized, Unknown
+from service.domain.outcomes import Done, Misplaced, NotSent, Refused, Throttled, Unauthorized, Unknown
 from tests.simulation.cluster import CONTACT, Cluster
 from tests.simulation.engine import Step, Task
 from tests.simulation.ledger_twin import QUEUE_KEY
@@ -28,7 +28,7 @@ def _kept_back(cluster: Cluster, task: Task, step: Step) -> bool:
     """Whether the last check before the first byte (rule 8) keeps the step from leaving."""
     instead = step.last_check() if step.last_check else None
     if instead is not None:
-        cluster.simulation.tell(task.node, f"{step.told()}: kept back, {instead}")
+        cluster.simulation.tell_of(step, f"kept back, {instead}")
         cluster.simulation.reply(task, instead)
     return instead is not None
 
@@ -39,7 +39,7 @@ def _kept_back(cluster: Cluster, task: Task, step: Step) -> bool:
 def killed_before(cluster: Cluster, task: Task, step: Step) -> bool:
     if not task.node.mortal:
         return lost_before(cluster, task, step)
-    cluster.simulation.kill(task.node, BACK_MS)
+    cluster.kill(task.node, BACK_MS)
     return True
 
 
@@ -51,7 +51,7 @@ def killed_after(cluster: Cluster, task: Task, step: Step) -> bool:
         return True
     simulation = cluster.simulation
     simulation.at(simulation.now + simulation.latency(step), lambda: simulation.take_effect(step))
-    simulation.kill(task.node, BACK_MS)
+    cluster.kill(task.node, BACK_MS)
     return True
 
 
@@ -66,14 +66,15 @@ def killed_hearing(cluster: Cluster, task: Task, step: Step) -> bool:
     def act() -> None:
         simulation.take_effect(step)
         if task.node.life == task.life and task.node.alive:
-            simulation.kill(task.node, LONG_MS)
+            cluster.kill(task.node, LONG_MS)
 
     simulation.at(simulation.now + simulation.latency(step), act)
     return True
 
 
 def lost_before(cluster: Cluster, task: Task, step: Step) -> bool:
-    cluster.simulation.tell(task.node, f"{step.told()}: lost before it arrived")
+    cluster.simulation.tell_of(step, "lost before it arrived")
+    cluster.world.tried.add(step.about)
     answer = Unknown("reset by peer") if step.kind == "send" else step.lost(True)
     cluster.simulation.reply(task, answer, cluster.rng.choice((5, 2_000)))
     return True
@@ -163,12 +164,22 @@ def runs_twice(cluster: Cluster, task: Task, step: Step) -> bool:
     return True
 
 
+def runs_again_later(cluster: Cluster, task: Task, step: Step) -> bool:
+    """A client that lost its connection repeated it; what lay in the old connection takes effect as well."""
+    if step.kind == "bell":
+        return runs_twice(cluster, task, step)
+    simulation = cluster.simulation
+    late_ms = cluster.rng.choice((3, 60, 300, 2_000, 15_000))
+    simulation.at(simulation.now + late_ms, lambda: simulation.take_effect(step, " (again)") and None)
+    return False
+
+
 def runs_late(cluster: Cluster, task: Task, step: Step) -> bool:
     """It lies in a socket until long after its asker gave it up."""
     if step.kind == "bell":
         return lost_before(cluster, task, step)
     simulation = cluster.simulation
-    simulation.tell(task.node, f"{step.told()}: no answer, and under way for long")
+    simulation.tell_of(step, "no answer, and under way for long")
     simulation.reply(task, step.lost(True), 5)
     late_ms = cluster.rng.choice((100, 2_000, 20_000))
     simulation.at(simulation.now + late_ms, lambda: simulation.take_effect(step, " (late)") and None)
@@ -230,7 +241,7 @@ def _late(cluster: Cluster, task: Task, step: Step, late_ms: int) -> bool:
     simulation = cluster.simulation
     if _kept_back(cluster, task, step):
         return True
-    simulation.tell(task.node, f"{step.told()}: no answer; Acquire acts {late_ms / 1000:g} s later")
+    simulation.tell_of(step, f"no answer; Acquire acts {late_ms / 1000:g} s later")
     simulation.reply(task, Unknown("timed out"), 5)
     simulation.at(simulation.now + late_ms, lambda: simulation.take_effect(step, " (late)") and None)
     return True
@@ -243,10 +254,15 @@ def suspended_in_between(ms: int) -> Fault:
         simulation = cluster.simulation
         if _kept_back(cluster, task, step):
             return True
-        if ms > cluster.policy.settle_ms:
-            cluster.blame(step, "suspended_before_the_write")
+        checked_ms = simulation.now
+
+        def write() -> None:
+            if simulation.now - checked_ms > cluster.policy.settle_ms:
+                cluster.blame(step, "suspended_before_the_write")
+            simulation.arrive(task, step)
+
         simulation.suspend(task.node, ms)
-        simulation.at(simulation.now + ms + 1, lambda: simulation.arrive(task, step), task.node)
+        simulation.at(simulation.now + ms + 1, write, task.node)
         return True
 
     return between
@@ -256,6 +272,12 @@ def acts_elsewhere(cluster: Cluster, task: Task, step: Step) -> bool:
     """A 2xx for another thread."""
     cluster.excuse(step, "held")
     return answers(lambda: Misplaced(9_999, 999), acts=False)(cluster, task, step)
+
+
+def names_a_known_case(cluster: Cluster, task: Task, step: Step) -> bool:
+    """A 2xx with the id of a case that was there before."""
+    cluster.excuse(step, "held")
+    return answers(lambda: Done(100, 100), acts=False)(cluster, task, step)
 
 
 # Of reads.
@@ -288,7 +310,13 @@ ANY: dict[str, Fault] = {
     "Redis is away": redis_away,
     "bells flushed": bells_flushed,
 }
-TO_REDIS: dict[str, Fault] = {**ANY, "runs twice": runs_twice, "runs late": runs_late}
+KILLS = {"killed before", "killed after", "killed hearing the answer"}
+TO_REDIS: dict[str, Fault] = {
+    **ANY,
+    "runs twice": runs_twice,
+    "runs late": runs_late,
+    "runs again later": runs_again_later,
+}
 FORGETS: dict[str, Fault] = {"Redis forgets": redis_forgets}
 TO_READ: dict[str, Fault] = {**ANY, "throttled": read_throttled, "key refused": key_refused}
 TO_SEND: dict[str, Fault] = {
@@ -305,6 +333,7 @@ TO_SEND: dict[str, Fault] = {
     "suspended for 5 s before the write": suspended_in_between(SHORT_MS),
     "suspended for minutes before the write": suspended_in_between(MINUTES_MS),
     "acts on another thread": acts_elsewhere,
+    "names a known case": names_a_known_case,
 }
 
 

@@ -9,10 +9,11 @@ from functools import cache
 from tests.simulation import check
 from tests.simulation.cluster import Cluster
 from tests.simulation.engine import Step, Task
-from tests.simulation.faults import FORGETS, MEDDLING, faults_of
-from tests.simulation.scenarios import SCENARIOS, Scenario
+from tests.simulation.faults import FORGETS, KILLS, MEDDLING, faults_of
+from tests.simulation.scenarios import Scenario, all_scenarios
 
 HORIZON_MS = 40 * 86_400_000
+SCENARIOS = all_scenarios()
 ONE_IN_SINGLE = 8
 """One history in so many has one fault only."""
 
@@ -68,6 +69,8 @@ def _played(
     def strike(task: Task, step: Step, number: int) -> bool:
         if forgets and step.kind in {"ledger", "admit", "bell"}:
             cluster.keep_snapshot()
+        if scenario.always is not None and scenario.always(cluster, task, step):
+            return True
         pick = strikes.get(number)
         if pick is None:
             return False
@@ -79,13 +82,23 @@ def _played(
         return kinds[name](cluster, task, step)
 
     cluster.simulation.strike = strike
-    scenario.play(cluster)
+    scenario.begin(cluster)
     _run(cluster)
     if check.doubled(cluster):
         _look_once_more(cluster)
-    wrong = check.violations(cluster, scenario.allowed)
-    shown = [cluster.causes[reopen_id] for reopen_id in check.doubled(cluster) if reopen_id in cluster.causes]
-    return Played(seed, scenario.name, cluster.simulation.steps, struck, wrong, shown, _with_names(cluster))
+    wrong = [*check.violations(cluster, scenario), *scenario.expect(cluster)]
+    if scenario.always is None and [strike.name in KILLS for strike in struck] == [True]:
+        wrong += check.late_looks(cluster)
+    causes = [check.cause_of(cluster, effects) for effects in check.doubled(cluster).values()]
+    return Played(
+        seed,
+        scenario.name,
+        cluster.simulation.steps,
+        struck,
+        wrong,
+        [cause for cause in causes if cause],
+        _with_names(cluster),
+    )
 
 
 def _with_names(cluster: Cluster) -> list[str]:

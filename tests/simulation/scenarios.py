@@ -1,48 +1,42 @@
-"""The histories' beginnings: what a customer, agents and people do. What strikes is chosen elsewhere."""
+"""What a history may be about: how it begins, how Acquire behaves, and which ends are right."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from service.domain.reopens import Policy
 from tests.simulation.acquire_world import Manner
-from tests.simulation.cluster import CONTACT, Cluster
+from tests.simulation.cluster import Cluster
+from tests.simulation.engine import Step, Task
 
-DAY_MS = 86_400_000
 DEFAULTS = Policy()
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`allowed` are ends, besides an effect, that events of it may come to: a status, or `status:reason`.
-    `meddling` names what others may do in Acquire at any step (faults.MEDDLING).
+    """`begin` sets everything up; what strikes is drawn elsewhere.
+
+    `allowed` are ends, besides an effect, that its events may come to: a status, or `status:reason`.
+    `meddling` names what others may do at any step (faults.MEDDLING). `forgets`: Redis may forget its last
+    moments. `one_case`: however many replies there are, one case is made. `always` strikes at every step.
+    `expect` says what else must hold at the end.
     """
 
     name: str
-    play: Callable[[Cluster], None]
+    begin: Callable[[Cluster], None]
     manner: Callable[[], Manner] = Manner
     policy: Policy = DEFAULTS
     allowed: frozenset[str] = frozenset()
     meddling: tuple[str, ...] = ()
     forgets: bool = False
-    """Redis may forget its last moments."""
+    one_case: bool = False
+    always: Callable[[Cluster, Task, Step], bool] | None = None
+    expect: Callable[[Cluster], Iterable[str]] = lambda _: ()
 
 
-def _single(cluster: Cluster) -> None:
-    cluster.world.root(100, CONTACT)
-    cluster.event("A")
+def all_scenarios() -> tuple[Scenario, ...]:
+    """Every scenario, in a fixed order: a history's number picks one of them."""
+    from tests.simulation import scenes_of_acquire, scenes_of_people, scenes_of_replies
 
-
-def _burst(cluster: Cluster) -> None:
-    cluster.world.root(100, CONTACT)
-    for number, name in enumerate("ABCD"):
-        cluster.event(name, at_ms=number * 40)
-
-
-SCENARIOS: tuple[Scenario, ...] = (
-    Scenario("single", _single),
-    Scenario("single, with meddling", _single, meddling=("agent reopens", "widget writes", "cases close")),
-    Scenario("burst", _burst),
-    Scenario("burst, forgotten", _burst, forgets=True),
-)
+    return (*scenes_of_replies.SCENES, *scenes_of_acquire.SCENES, *scenes_of_people.SCENES)

@@ -77,7 +77,7 @@ def _thread(doc: dict[str, Any]) -> str:
     parts = []
     for intent in doc.get("intents", ()):
         where = f"append to {intent['case_id']}" if intent["kind"] == "append" else "create"
-        state = "watched" if intent["watched"] else f"{intent['empty_looks']} empty looks"
+        state = f"{intent['state']}, {intent['empty_looks']} empty looks"
         parts.append(f"intent of {intent['reopen_id']} #{intent['attempt']} to {where} ({state})")
     parts += [f"{row[0]} is {row[1]}'s" for row in doc.get("claims", ())]
     parts += [f"duplicate {row[0]} of {row[1]}: {row[2]}" for row in doc.get("duplicates", ())]

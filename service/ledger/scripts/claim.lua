@@ -16,8 +16,7 @@ local outstanding = redis.call('HGET', P .. 'bells', box)
 if outstanding and bell ~= '' and string.sub(outstanding, 1, #bell + 1) == bell .. ':' then
   redis.call('HDEL', P .. 'bells', box)
 end
-local lease = redis.call('HGET', P .. 'leases', box)
-if lease and string.sub(lease, 1, #token + 1) ~= token .. ':' then
+if redis.call('HEXISTS', P .. 'leases', box) == 1 and not held_by(box, token) then
   return { 'unclaimed', 'busy', '0' }
 end
 return take_head(box, token, epoch_id, now, tonumber(ARGV[5]))

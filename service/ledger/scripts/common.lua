@@ -163,6 +163,39 @@ local function find(id, value)
   end
 end
 
+-- A lease is `token:step:renewals` (rules 2, 14). The step is the holder's latest write, so that a write which a
+-- client repeats, or which lay in a socket for long, never undoes a later one of the same holder.
+-- Returns step and renewals where the token holds the box, else nil.
+local function held_by(box, token)
+  local lease = redis.call('HGET', P .. 'leases', box)
+  if lease and string.sub(lease, 1, #token + 1) == token .. ':' then
+    local step, renewals = string.match(lease, ':(%d+):(%d+)$')
+    return tonumber(step), tonumber(renewals)
+  end
+  return nil
+end
+
+local function hold(box, token, step, renewals)
+  redis.call('HSET', P .. 'leases', box, token .. ':' .. text(step) .. ':' .. text(renewals))
+end
+
+-- What waits in a box goes to another one, in order (rule 2).
+local function move_box(box, root)
+  redis.call('HSET', P .. 't:' .. box, 'alias', root)
+  for _, id in ipairs(redis.call('ZRANGE', P .. 'inbox:' .. box, 0, -1)) do
+    redis.call('ZADD', P .. 'inbox:' .. root, redis.call('ZSCORE', P .. 'inbox:' .. box, id), id)
+    redis.call('HSET', P .. 'r:' .. id, 'box', root, 'thread_id', root, 'claims', '0')
+    if redis.call('HGET', P .. 'r:' .. id, 'status') == 'running' then
+      set_status(id, 'queued')
+    end
+    find(id, root)
+  end
+  redis.call('DEL', P .. 'inbox:' .. box)
+  redis.call('HDEL', P .. 'leases', box)
+  redis.call('HDEL', P .. 'bells', box)
+  redis.call('ZREM', P .. 'due', box)
+end
+
 -- The head of a box: the first waiting reopen; held ones (of a ticket whose thread is unknown) do not block.
 local function head_of(box)
   for _, id in ipairs(redis.call('ZRANGE', P .. 'inbox:' .. box, 0, 99)) do
@@ -191,8 +224,8 @@ local function take_head(box, token, epoch_id, now, lease_ms)
     end
     return { 'unclaimed', why or 'idle', text(math.max(next_ms, until_ms or 0)) }
   end
-  local held = tonumber(string.match(redis.call('HGET', P .. 'leases', box) or '', ':(%d+)$') or '0')
-  redis.call('HSET', P .. 'leases', box, token .. ':' .. text(held + 1))
+  local step, renewals = held_by(box, token)
+  hold(box, token, step or 0, (renewals or 0) + 1)
   redis.call('ZADD', P .. 'due', text(now + 2 * lease_ms), box)
   if probing then
     redis.call('HSET', P .. 'breaker', 'probe_until_ms', text(now + lease_ms))
@@ -216,6 +249,8 @@ end
 local function ring(box, bell, bell_ms, job_key, queue_key, queue_name_key, job_fields, now)
   local outstanding, expiry = string.match(redis.call('HGET', P .. 'bells', box) or '', '^(.*):(%d+)$')
   if outstanding and tonumber(expiry) > now then
+    -- It may be lost: whoever counts on it is looked after when it expires.
+    redis.call('ZADD', P .. 'due', 'NX', expiry, box)
     return 0
   end
   if outstanding and redis.call('LLEN', queue_key) > 0 then

@@ -18,8 +18,7 @@ local resolvable, waits_for_link = set_of(ARGV[6]), set_of(ARGV[7])
 
 local box = looked_up ~= '' and looked_up or 'k:' .. source .. ':' .. ticket
 if looked_up ~= '' then
-  local lease = redis.call('HGET', P .. 'leases', box)
-  if not lease or string.sub(lease, 1, #token + 1) ~= token .. ':' then
+  if not held_by(box, token) then
     return { 'fenced' }
   end
 end

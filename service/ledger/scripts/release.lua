@@ -3,8 +3,7 @@
 -- ARGV[2]  token
 -- Returns 1 where it was held.
 
-local lease = redis.call('HGET', P .. 'leases', ARGV[1])
-if not lease or string.sub(lease, 1, #ARGV[2] + 1) ~= ARGV[2] .. ':' then
+if not held_by(ARGV[1], ARGV[2]) then
   return 0
 end
 redis.call('HDEL', P .. 'leases', ARGV[1])

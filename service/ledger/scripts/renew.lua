@@ -5,10 +5,9 @@
 local lost = {}
 for i = 1, #ARGV, 2 do
   local box, token = ARGV[i], ARGV[i + 1]
-  local lease = redis.call('HGET', P .. 'leases', box)
-  if lease and string.sub(lease, 1, #token + 1) == token .. ':' then
-    local renewals = tonumber(string.match(lease, ':(%d+)$')) + 1
-    redis.call('HSET', P .. 'leases', box, token .. ':' .. text(renewals))
+  local step, renewals = held_by(box, token)
+  if step then
+    hold(box, token, step, renewals + 1)
   else
     lost[#lost + 1] = box
   end

@@ -10,6 +10,8 @@
 -- ARGV[9]  JSON list of effects that are part of the thread by now
 -- ARGV[10] JSON list of writes {id, expect, status, fields: [field, value, ...]}, all values strings
 -- ARGV[11] '1' where the thread holds an effect of ours that nobody claims (rule 16)
+-- ARGV[12] the holder's how-manieth write this is: an earlier one than the latest is refused (rule 14)
+-- ARGV[13] JSON list of cases that are new to the thread: events that name one of them belong here (rule 2)
 -- Returns {'saved', now} or what take_head returns, or {'fenced'}.
 
 local mode, box, token = ARGV[1], ARGV[2], ARGV[3]
@@ -20,8 +22,24 @@ local thread_key = P .. 't:' .. box
 for _, o in ipairs(cjson.decode(ARGV[8])) do
   redis.call('HSETNX', thread_key, 'o:' .. o[1], o[2])
 end
-local lease = redis.call('HGET', P .. 'leases', box)
-if epoch_id ~= ARGV[4] or not lease or string.sub(lease, 1, #token + 1) ~= token .. ':' then
+local step, latest, renewals = tonumber(ARGV[12]), held_by(box, token)
+if epoch_id ~= ARGV[4] or not latest or step < latest then
+  return { 'fenced' }
+end
+hold(box, token, step, renewals + 1)
+local writes, moved = cjson.decode(ARGV[10]), false
+for _, case in ipairs(cjson.decode(ARGV[13])) do
+  if redis.call('HEXISTS', P .. 't:' .. case, 'alias') == 0 then
+    move_box(case, box)
+    moved = true
+  end
+end
+-- An earlier reply waited under a later case's id: it comes first, and what was to be sent now is not.
+if moved and mode == 'save' and head_of(box) ~= writes[1].id then
+  set_status(writes[1].id, 'queued')
+  redis.call('HINCRBY', P .. 'r:' .. writes[1].id, 'claims', -1)
+  redis.call('HDEL', P .. 'leases', box)
+  redis.call('ZADD', P .. 'due', text(now), box)
   return { 'fenced' }
 end
 if string.sub(box, 1, 2) ~= 'k:' then
@@ -30,7 +48,7 @@ end
 for _, effect in ipairs(cjson.decode(ARGV[9])) do
   redis.call('HDEL', thread_key, 'o:' .. effect)
 end
-for _, w in ipairs(cjson.decode(ARGV[10])) do
+for _, w in ipairs(writes) do
   local key = P .. 'r:' .. w.id
   local was = redis.call('HGET', key, 'status')
   if was and (w.expect == '' or w.expect == was) then
@@ -43,8 +61,6 @@ if ARGV[11] == '1' then
   redis.call('SADD', P .. 'duplicates', box)
 end
 if mode == 'save' then
-  local renewals = tonumber(string.match(lease, ':(%d+)$')) + 1
-  redis.call('HSET', P .. 'leases', box, token .. ':' .. text(renewals))
   return { 'saved', text(now) }
 end
 return take_head(box, token, epoch_id, now, tonumber(ARGV[6]))

@@ -1,0 +1,121 @@
+"""People retry, cancel, resolve, link and run again, at once and while workers are at it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from service.ledger.links import Link
+from tests.simulation.acquire_world import Manner
+from tests.simulation.cluster import CONTACT, Cluster
+from tests.simulation.scenarios import DEFAULTS, Scenario
+from tests.simulation.scenes_of_replies import burst, one, two
+
+MINUTE_MS = 60_000
+HELD = {"held_for": "contact_unknown", "contact_id": None, "thread_id": None, "ticket_id": "ticket-100"}
+
+
+def _retried(cluster: Cluster) -> None:
+    """Refused for good at first; a person mends it in Acquire and retries, three times over."""
+    cluster.world.root(100, CONTACT)
+    event = cluster.event("A")
+    cluster.event("B", at_ms=50)
+    for ms in (6 * MINUTE_MS, 6 * MINUTE_MS + 1, 6 * MINUTE_MS + 700):
+        for each in (event, cluster.events[1]):
+            cluster.verb(ms, "retry", each.id)
+
+
+def _verbs_at_any_time(cluster: Cluster) -> None:
+    burst(cluster)
+    for event in cluster.events:
+        for _ in range(2):
+            verb = cluster.rng.choice(("retry", "cancel", "cancel"))
+            cluster.verb(cluster.rng.randrange(0, 4_000), verb, event.id)
+        cluster.verb(cluster.rng.randrange(2_000, 60_000), "retry", event.id)
+
+
+def _resolved_twice(cluster: Cluster) -> None:
+    cluster.world.root(100, CONTACT)
+    for number, name in enumerate("ABC"):
+        cluster.event(name, at_ms=number * 30, **HELD)
+    for number in (0, 0, 1):
+        event = cluster.events[number]
+        cluster.verb(3_000 + number, "resolve", event.id, CONTACT, 100)
+    cluster.events_left_their_line()
+
+
+def _resolved_and_linked(cluster: Cluster) -> None:
+    """The link comes while replies still come; all of them go on in order."""
+    cluster.world.root(100, CONTACT)
+    for number, name in enumerate("ABCD"):
+        cluster.event(name, at_ms=number * 400, **HELD)
+    cluster.verb(900, "link", "support", "ticket-100", Link(CONTACT, 100))
+    cluster.verb(901, "resolve", cluster.events[0].id, CONTACT, 100)
+    cluster.verb(5_000, "link", "support", "ticket-100", Link(CONTACT, 100))
+    cluster.out_of_line.clear()
+
+
+def _parked(cluster: Cluster) -> None:
+    """Unknown is a person's matter; the person lets it go on at once."""
+    two(cluster)
+    for ms in (6_000, 9_000, 25_000, 60_000, 120_000, 240_000):
+        for event in cluster.events:
+            cluster.verb(ms, "resolve", event.id, CONTACT, 100)
+
+
+def _run_again(cluster: Cluster) -> None:
+    one(cluster)
+    event = cluster.events[0]
+    cluster.run_again(MINUTE_MS, event, "again-of-A")
+    cluster.run_again(MINUTE_MS + 5, event, "again-of-A")
+
+
+def _once_more(cluster: Cluster) -> list[str]:
+    again = [done for done in cluster.world.done if done.reopen_id == "again-of-A"]
+    return (
+        []
+        if again or cluster.excuses.get("again-of-A")
+        else ["lost: what a person wanted done once more was not done"]
+    )
+
+
+def _paused(cluster: Cluster) -> None:
+    burst(cluster)
+    cluster.pause(30, 10 * MINUTE_MS)
+
+
+def _looked_up(cluster: Cluster) -> None:
+    """The events name an address alone; Acquire has one contact of it."""
+    cluster.world.root(100, CONTACT)
+    cluster.world.emails[CONTACT] = "customer@example.com"
+    told = {"contact_id": None, "thread_id": None, "email": "customer@example.com", "ticket_id": "ticket-100"}
+    for number, name in enumerate("ABC"):
+        cluster.event(name, at_ms=number * 50, **told)
+
+
+SCENES = (
+    Scenario("retried by a person", _retried, manner=lambda: Manner(refuses_until_ms=5 * MINUTE_MS)),
+    Scenario("verbs at any time", _verbs_at_any_time, allowed=frozenset({"cancelled"})),
+    Scenario(
+        "verbs at any time, and nothing can be read",
+        _verbs_at_any_time,
+        manner=lambda: Manner(list_down_until_ms=MINUTE_MS, contact_down_until_ms=MINUTE_MS),
+        allowed=frozenset({"cancelled"}),
+    ),
+    Scenario("held, and resolved twice", _resolved_twice),
+    Scenario("held, resolved and linked", _resolved_and_linked),
+    Scenario(
+        "held, resolved and linked, and Redis forgets",
+        _resolved_and_linked,
+        forgets=True,
+        allowed=frozenset({"held:contact_unknown"}),
+    ),
+    Scenario(
+        "unknown is held, and resolved at once",
+        _parked,
+        policy=replace(DEFAULTS, hold_unknown=True),
+        allowed=frozenset({"held:outcome_unknown"}),
+    ),
+    Scenario("run again", _run_again, expect=_once_more),
+    Scenario("paused", _paused, one_case=True),
+    Scenario("looked up by address", _looked_up, one_case=True),
+)
