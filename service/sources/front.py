@@ -1,4 +1,4 @@
-"""`front`: the webhook of an app (`variant = "app"`), or of a rule (`variant = "rule"`).
+"""`front`: the webhook of an app (`variant = "app"`), of a rule (`"rule"`), or `"both"` at one address.
 
 Signature of an app: base64 HMAC-SHA256 over `timestamp:body`, timestamp in ms, with the app's signing key; of
 a rule: base64 HMAC-SHA1 of the body with the API secret, no timestamp. Source: dev.frontapp.com, "Application
@@ -15,7 +15,7 @@ from service.domain.decide import Rules
 from service.domain.events import Author
 from service.sources.base import Malformed, Request, Source
 from service.sources.kind import Kind, Reading
-from service.sources.parts.by_option import ByOption
+from service.sources.parts.by_option import ByHeader, ByOption
 from service.sources.parts.fields import (
     Field,
     Payload,
@@ -34,17 +34,21 @@ from service.sources.parts.hmac_scheme import HmacScheme
 from service.sources.parts.json_body import parse_json
 from service.sources.parts.samples import Example
 
+_TIME = "x-front-request-timestamp"
+_APP = HmacScheme(
+    header="x-front-signature",
+    encoding="base64",
+    content="{timestamp}:{body}",
+    timestamp_header=_TIME,
+    timestamp_unit="ms",
+)
+_RULE = HmacScheme(header="x-front-signature", hash="sha1", encoding="base64")
 _SCHEME = ByOption(
     "variant",
     {
-        "app": HmacScheme(
-            header="x-front-signature",
-            encoding="base64",
-            content="{timestamp}:{body}",
-            timestamp_header="x-front-request-timestamp",
-            timestamp_unit="ms",
-        ),
-        "rule": HmacScheme(header="x-front-signature", hash="sha1", encoding="base64"),
+        "app": _APP,
+        "rule": _RULE,
+        "both": ByHeader(_TIME, _APP, _RULE),
     },
 )
 

@@ -7,6 +7,7 @@ Delivery: 3 retries, switched off after many failures (second-hand; their times 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from service.domain.decide import Rules
@@ -18,7 +19,6 @@ from service.sources.parts.fields import (
     Shape,
     at,
     first_of,
-    flag,
     one_of,
     plain,
     unix_s,
@@ -29,13 +29,20 @@ from service.sources.parts.fields import (
 from service.sources.parts.samples import Example
 from service.sources.parts.shared_secret import SharedSecret
 
-_AUTHOR: Field[Author] = at("from_agent", one_of({True: "agent", False: "customer"}))
+# A template of the user's makes words of everything.
+_FROM_AGENT: Mapping[str | bool, Author] = {
+    True: "agent",
+    False: "customer",
+    "true": "agent",
+    "false": "customer",
+}
+_AUTHOR: Field[Author] = at("from_agent", one_of(_FROM_AGENT))
 
 _MESSAGE = Shape(
     event_id=at("id", words),
     ticket_id=at("ticket_id", words),
     author=_AUTHOR,
-    is_public=at("public", flag),
+    is_public=at("public", one_of({False: False, "false": False}, True)),
     text=first_of(at("stripped_text", verbatim), at("body_text", plain)),
     message_id=at("id", words),
     customer_email=written_by(_AUTHOR, "customer", field=at("sender.email", words)),

@@ -4,9 +4,9 @@ Signature, by version: v3, base64 HMAC-SHA256 over method, URL, body and timesta
 secret, method, URL and body; v1, over secret and body. v1 and v2 know no time, so only the event's id guards
 against replay. The URL is the one HubSpot called (`public_url`). Source: HubSpot's SDKs for Python, Node, PHP
 and Ruby, and developers.hubspot.com, "Validating requests".
-Delivery: 5 s for an array of up to 100 events; retried ten times in 24 h. `eventId` is not unique: `objectId`
-and `messageId` are. Neither who wrote nor what is in the payload: such events are held until a person, or
-`[sources.NAME.map] author`, says that it was the customer.
+Delivery: 5 s for an array of up to 100 events; retried ten times in 24 h, a workflow's for three days.
+`eventId` is not unique: `objectId` and `messageId` are. Neither who wrote nor what is in a subscription's
+payload: such events are held until a person, or `[sources.NAME.map] author`, says that it was the customer.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from service.domain.decide import Rules
 from service.sources.base import Options, Rejected, Request, Source
 from service.sources.kind import Kind, Reading
-from service.sources.parts.contract_body import BODY, REPLIED
+from service.sources.parts.contract_body import BODY, FLAT_BODY, REPLIED
 from service.sources.parts.fields import Payload, Shape, at, computed, one_of, unix_ms, words
 from service.sources.parts.instants import check_age, written_instant
 from service.sources.parts.public_url import PUBLIC_URL, called_url, public_url_fault
@@ -141,6 +141,7 @@ _NEW_MESSAGE = Shape(
 )
 
 _WORKFLOW = replace(BODY, marker="data")
+_FLAT_WORKFLOW = replace(FLAT_BODY, marker="ticket_id")
 
 
 def _sample(example: Example) -> list[object]:
@@ -166,9 +167,10 @@ KIND = Kind(
     name="hubspot",
     scheme=HubSpotScheme(),
     reading=Reading(
-        (_WORKFLOW, _NEW_MESSAGE), Rules(reply_types=frozenset({"conversation.newMessage", REPLIED}))
+        (_WORKFLOW, _FLAT_WORKFLOW, _NEW_MESSAGE),
+        Rules(reply_types=frozenset({"conversation.newMessage", REPLIED})),
     ),
     sample_body=_sample,
     batches=True,
-    retry_window_seconds=86_400,  # ten retries in 24 h
+    retry_window_seconds=3 * 86_400,  # ten retries in 24 h; a workflow's, three days
 )

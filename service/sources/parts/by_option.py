@@ -1,4 +1,4 @@
-"""One kind, several schemes: an option of the source's table says which."""
+"""One kind, several schemes: an option of the source's table says which, or a header of the request."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.sources.base import Options, Request, Scheme, Source
-from service.sources.parts.options import choice_fault
+from service.sources.parts.options import NoOptions, choice_fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +41,26 @@ class ByOption:
 
     def _chosen(self, options: Options) -> Scheme:
         return self.schemes.get(str(options.get(self.option)), next(iter(self.schemes.values())))
+
+
+@dataclass(frozen=True, slots=True)
+class ByHeader(NoOptions):
+    """Two schemes at one address, each with secrets of its own: `having` where the request has the header.
+
+    The header chooses only by which of the two a request is measured: leaving it away helps nobody who has
+    no signature of the other scheme.
+    """
+
+    header: str
+    having: Scheme
+    lacking: Scheme
+
+    def check_secret(self, secret: str, options: Options, /) -> str | None:
+        return self.having.check_secret(secret, options)
+
+    def verify(self, request: Request, source: Source, now: datetime, /) -> None:
+        scheme = self.having if self.header in request.headers else self.lacking
+        scheme.verify(request, source, now)
+
+    def sign(self, request: Request, source: Source, now: datetime, signing_key: str | None, /) -> Request:
+        return self.having.sign(request, source, now, signing_key)

@@ -45,6 +45,19 @@ BODY = Shape(
 )
 """It has no id of its own: where the request has one, a kind says so."""
 
+FLAT_BODY = Shape(
+    event_id=None,
+    ticket_id=at("ticket_id", words),
+    author=at("author", author_word),
+    text=at("message", verbatim),
+    customer_email=at("customer_email", words),
+    message_id=at("message_id", words),
+    contact_id=at("contact_id", identifier),
+    thread_id=at("thread_id", identifier),
+    promised=("ticket_id", "author", "text"),
+)
+"""The same for senders that know names and values only."""
+
 RULES = Rules(reply_types=frozenset({REPLIED}), closed_statuses=frozenset({"closed", "solved"}))
 
 

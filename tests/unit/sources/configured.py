@@ -90,6 +90,7 @@ def _configured() -> list[Configured]:
         Configured("freshchat", source_of("freshchat", public, map=MAP), signing_key=private, **undated),
         Configured("helpscout", source_of("helpscout", SECRET, map=MAP), **undated),
         Configured("front-app", source_of("front", SECRET, variant="app", map=MAP)),
+        Configured("front-both", source_of("front", SECRET, variant="both", map=MAP)),
         Configured("front-rule", source_of("front", SECRET, variant="rule", map=MAP), **undated),
         Configured("hubspot", source_of("hubspot", SECRET, map={**MAP, "author": "'customer'"})),
         Configured("gorgias", source_of("gorgias", SECRET, auth="query", query="key", map=MAP), **open_),

@@ -59,7 +59,7 @@ def test_acquires_own_events_ask_for_nothing():
     [event] = acquire.kind.read(acquire.sample(), acquire.source)
     decision = decide(event, acquire.kind.rules(acquire.source))
     assert isinstance(decision, Ignore)
-    assert (decision.reason, event.ticket_status) == ("event_type", "closed")
+    assert (decision.reason, event.ticket_status) == ("case_status", "closed")
 
 
 @each("proves_body")

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from service.domain.decide import Accept, Hold, Ignore, decide
-from service.sources import KINDS
+from service.sources import KINDS, Rejected
 from tests.unit.sources.configured import CONFIGURED, SECRET
 from tests.unit.sources.deliveries import NOW, URL, request_of, source_of
 
@@ -44,6 +44,24 @@ def test_fronts_inbound_and_reopen_share_the_message():
     assert (one.ticket_id, one.message_id, one.text) == (two.ticket_id, two.message_id, two.text)
     assert isinstance(first, Accept)
     assert isinstance(second, Accept)
+
+
+def test_fronts_app_and_rule_at_one_address_share_the_message():
+    """With both secrets on one source, each form verifies by its own scheme, and they name one message."""
+    both = BY_NAME["front-both"]
+    source = both.with_secrets("the app's signing key", "the company's API secret")
+    app = both.sample(BY_NAME["front-app"].with_secrets("the app's signing key"), event_id="evt_1")
+    rule = BY_NAME["front-rule"].sample(
+        BY_NAME["front-rule"].with_secrets("the company's API secret"), event_id="evt_1"
+    )
+    events = []
+    for request in (app, rule):
+        both.kind.verify(request, source, NOW)
+        events += both.kind.read(request, source)
+    assert {(event.ticket_id, event.message_id) for event in events} == {("4711", events[0].message_id)}
+    undated = {name: value for name, value in app.headers.items() if name != "x-front-request-timestamp"}
+    with pytest.raises(Rejected):
+        both.kind.verify(replace(app, headers=undated), source, NOW)
 
 
 def test_zendesks_status_event_is_left_to_the_comments():
