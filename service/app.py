@@ -23,6 +23,7 @@ from service.domain.errors import LedgerUnavailable
 from service.faults import Faults
 from service.kept import keep_in, keep_nothing
 from service.ledger import open_ledger
+from service.ledger.cases import news_of
 from service.logs import get_logger
 from service.notes import Notes
 from service.policy import policy
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from service.clock import Clock
+    from service.domain.events import Event
 
 HTTP_ERRORS = {
     404: ("not_found", "There is nothing at this address; /openapi.json lists the API's."),
@@ -62,6 +64,13 @@ def create_app(settings: Settings, clock: Clock) -> Starlette:
     ttl_ms = settings.retention.raw_hours * 3_600_000
     kept = Notes(partial(ledger.requests.keep, ttl_ms=ttl_ms), most=MOST_WAITING_REQUESTS) if ttl_ms else None
     receiver_metrics = metrics.ReceiverMetrics()
+    cases = Notes(ledger.cases.note)
+
+    def hear(event: Event) -> None:
+        news = news_of(event)
+        if news is not None:
+            cases.add(news)
+
     receiver = Receiver(
         settings.sources,
         ledger.admissions,
@@ -69,18 +78,19 @@ def create_app(settings: Settings, clock: Clock) -> Starlette:
         clock,
         receiver_metrics,
         keep_in(kept) if kept else keep_nothing,
+        hear,
     )
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        for written_behind in filter(None, (notes, kept)):
+        for written_behind in filter(None, (notes, kept, cases)):
             written_behind.start()
         try:
             await ledger.account.note_durability()
         except LedgerUnavailable as away:
             log.warning("redis.away_at_start", error=str(away))
         yield
-        for written_behind in filter(None, (notes, kept)):
+        for written_behind in filter(None, (notes, kept, cases)):
             await written_behind.stop()
         await connection.aclose()
 

@@ -17,7 +17,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
 from service.answers import error
-from service.domain.decide import Accept, Hold, Ignore, decide
+from service.domain.decide import CASE_STATUS, Accept, Hold, Ignore, decide
 from service.domain.errors import LedgerUnavailable
 from service.domain.reopens import reopen_id
 from service.kept import keep_nothing
@@ -28,7 +28,7 @@ from service.sources import KINDS
 from service.sources.base import Malformed, Rejected, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from starlette.types import Receive, Scope, Send
 
@@ -68,6 +68,7 @@ class Receiver:
     clock: Clock
     metrics: ReceiverMetrics
     keep: Keep = keep_nothing
+    hear: Callable[[Event], None] = lambda _: None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As an ASGI app, so that every method comes here and is judged."""
@@ -162,6 +163,8 @@ class Receiver:
         results = []
         for event, decision in decisions:
             if isinstance(decision, Ignore):
+                if decision.reason == CASE_STATUS:
+                    self.hear(event)
                 self._note(
                     source.name, delivery_id, "ignored", decision.reason, decision.sentence, event.event_id
                 )

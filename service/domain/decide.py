@@ -13,13 +13,14 @@ class Rules:
     """How the events of one kind of helpdesk are to be judged.
 
     `reply_types` are the event types that tell of a customer's reply; None where every type may (the
-    webhook itself was set up for replies only). `ping_types` are set-up requests. `closed_statuses` are, in
-    lower case, the statuses that let a reply go on; None where the payload's status says nothing, because it
-    is the one after the reply: Acquire is asked anyway.
+    webhook itself was set up for replies only). `ping_types` are set-up requests, `case_types` tell of a
+    case of Acquire's. `closed_statuses` are, in lower case, the statuses that let a reply go on; None where
+    the payload's status says nothing, because it is the one after the reply: Acquire is asked anyway.
     """
 
     reply_types: frozenset[str] | None
     ping_types: frozenset[str] = frozenset()
+    case_types: frozenset[str] = frozenset()
     closed_statuses: frozenset[str] | None = None
 
     def may_tell_of_reply(self, event_type: str) -> bool:
@@ -51,6 +52,9 @@ class Hold:
     detail: str
 
 
+CASE_STATUS = "case_status"
+"""Why an event of Acquire's own is ignored: it asks for nothing, yet tells what became of a case."""
+
 Decision: TypeAlias = Accept | Ignore | Hold
 
 
@@ -66,6 +70,8 @@ def decide(event: Event, rules: Rules) -> Decision:
 def _reason_to_ignore(event: Event, rules: Rules) -> Ignore | None:
     if event.type in rules.ping_types:
         return Ignore("set_up_ping", "The helpdesk only tested whether this address answers.")
+    if event.type in rules.case_types:
+        return Ignore(CASE_STATUS, "Acquire tells of a case: that is noted with its thread.")
     if not rules.may_tell_of_reply(event.type):
         return Ignore("event_type", f"Events of type {event.type[:100]!r} do not tell of a customer's reply.")
     if event.author == "agent":

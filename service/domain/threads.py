@@ -181,6 +181,15 @@ def with_look(thread: Thread, look: Look) -> Thread:
     return replace(thread, cases=cases, session_id=_session_id(look) or thread.session_id)
 
 
+def with_news(thread: Thread, case_id: int, status: str, told_ms: int) -> Thread:
+    """The thread with what Acquire told of a known case by itself, where no look is newer. Looks decide."""
+    known = thread.cases.get(case_id)
+    if known is None or known.seen_ms >= told_ms:
+        return thread
+    fresh = replace(known, status=status, seen_ms=told_ms)
+    return replace(thread, cases={**thread.cases, case_id: fresh})
+
+
 def with_intent(thread: Thread, intent: Intent) -> Thread:
     """The thread with the intent added, or put in the place of what was known of it before."""
     others = tuple(kept for kept in thread.intents if kept.key != intent.key)

@@ -11,13 +11,15 @@
     audit       who did what
     care        breaker, rate limit and retry budget, shared by all workers
     account     pause, resume, and notes of deliveries
+    cases       what Acquire tells of its cases by itself
     requests    requests that are kept for explaining them
     scripts/    the Lua scripts, each whole or not at all
 
 All keys begin with `reopener:`
 
     r:{id}                 hash    a reopen's record
-    t:{thread}             hash    `doc`: the thread; `alias`: it is part of that thread; `o:*`: observations
+    t:{thread}             hash    `doc`: the thread; `alias`: it is part of that thread; `o:*`: observations;
+                                   `s:{case}`: a status that Acquire told of by itself
     inbox:{box}            zset    reopens that wait, by position; a box is a thread, or `k:source:ticket`
     is:{source}:{status}   zset    reopens in a status, by position: membership is the status
     find                   zset    `value NUL id`: search by prefix
@@ -46,6 +48,7 @@ from service.ledger.account import Account
 from service.ledger.admission import Admissions
 from service.ledger.audit import Audit
 from service.ledger.care import Care
+from service.ledger.cases import Cases
 from service.ledger.failures import Failures
 from service.ledger.leases import Leases
 from service.ledger.listing import Listing
@@ -82,6 +85,7 @@ class Ledger:
     audit: Audit
     requests: Requests
     care: Care
+    cases: Cases
 
 
 def open_ledger(connection: Redis, bells: Bells, ticker: Ticker, *, policy: Policy) -> Ledger:
@@ -94,12 +98,13 @@ def open_ledger(connection: Redis, bells: Bells, ticker: Ticker, *, policy: Poli
     admissions = Admissions(scripts, bells, bell_ms=bell_ms, quarantine_ms=quarantine_ms)
     reads = Reads(connection, bells)
     listing = Listing(scripts, reads)
+    verbs = Verbs(scripts, bells, reads, listing, admissions, bell_ms=bell_ms)
     return Ledger(
         scripts=scripts,
         admissions=admissions,
         leases=Leases(scripts, connection, ticker, lease_ms=policy.lease_ms, quarantine_ms=quarantine_ms),
         sweeps=Sweeps(scripts, connection),
-        verbs=Verbs(scripts, bells, reads, listing, admissions, bell_ms=bell_ms),
+        verbs=verbs,
         reads=reads,
         listing=listing,
         failures=Failures(connection, reads),
@@ -108,4 +113,5 @@ def open_ledger(connection: Redis, bells: Bells, ticker: Ticker, *, policy: Poli
         audit=Audit(connection),
         requests=Requests(connection),
         care=Care(scripts, rate_per_second=policy.rate_per_second, retry_share=policy.retry_share),
+        cases=Cases(scripts, verbs.ring),
     )

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from service.domain.reopens import Attempt, AttemptOutcome, Call, Reopen, Status
-from service.domain.threads import Claim, Duplicate, Effect, Intent, KnownCase, Thread, with_claim
+from service.domain.threads import Claim, Duplicate, Effect, Intent, KnownCase, Thread, with_claim, with_news
 
 ADMISSION_ONLY = frozenset(
     {
@@ -114,6 +114,9 @@ def thread_from(thread_id: int, fields: dict[str, str], now_ms: int) -> tuple[Th
             effect = Effect.parse(name.removeprefix("o:"))
             noted.append(effect)
             thread = with_claim(thread, effect, Claim(*json.loads(value)), now_ms)
+        elif name.startswith("s:"):
+            status, _, ms = value.partition(":")
+            thread = with_news(thread, int(name.removeprefix("s:")), status, int(ms))
     return thread, tuple(noted)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NAMES = (
     "admit",
     "calls",
+    "case",
     "claim",
     "evict",
     "link",

@@ -43,6 +43,8 @@ class AcquireScheme(NoOptions):
         return _SCHEME.sign(request, source, now, signing_key)
 
 
+_STATUS_CHANGED = "case:status"
+
 _STATUS = Shape(
     event_id=None,
     type=at("event", words),
@@ -55,7 +57,7 @@ _STATUS = Shape(
 
 def _sample(example: Example) -> dict[str, object]:
     return {
-        "event": "case:status",
+        "event": _STATUS_CHANGED,
         "data": {
             "caseId": example.ticket_id,
             "status": "closed",
@@ -82,7 +84,7 @@ def _sample(example: Example) -> dict[str, object]:
 KIND = Kind(
     name="acquire",
     scheme=AcquireScheme(),
-    reading=Reading((_STATUS,), Rules(reply_types=frozenset())),
+    reading=Reading((_STATUS,), Rules(reply_types=frozenset(), case_types=frozenset({_STATUS_CHANGED}))),
     sample_body=_sample,
     retry_window_seconds=86_400,  # not documented: a day is what patient senders take
 )
