@@ -49,6 +49,7 @@ class Care:
         self._clock = clock
         self._sleep = sleep
         self._answered = self._failed = 0
+        self._detail = ""
         self._noted_at = float("-inf")
         self._noting: asyncio.Task[None] | None = None
         self._breaker = Breaker()
@@ -83,39 +84,40 @@ class Care:
     def failed(self, detail: str) -> None:
         """Acquire, or the way to it, failed."""
         self._failed += 1
-        self._note_soon(detail)
+        self._detail = detail
+        self._note_soon()
 
     async def aclose(self) -> None:
         if self._noting is not None:
             await asyncio.wait([self._noting], timeout=NOTE_SECONDS)
             self._noting.cancel()
 
-    def _note_soon(self, detail: str = "") -> None:
+    def _note_soon(self) -> None:
         if self._noting is None or self._noting.done():
-            self._noting = asyncio.create_task(self._note(detail))
+            self._noting = asyncio.create_task(self._note())
 
-    async def _note(self, detail: str) -> None:
+    async def _note(self) -> None:
         while self._answered or self._failed:
             answered, failed = self._answered, self._failed
             self._answered = self._failed = 0
             self._noted_at = self._clock.monotonic()
             try:
-                await self._decide(answered, failed, detail)
+                await self._decide(answered, failed)
             except LedgerUnavailable as away:
                 log.warning("calls.not_noted", error=str(away))
                 return
 
-    async def _decide(self, answered: int, failed: int, detail: str) -> None:
+    async def _decide(self, answered: int, failed: int) -> None:
         before, calls, now_ms = await self._shared.note(answered, failed)
         self._ahead_ms = now_ms - self._clock.now_ms()
         after = after_calls(before, calls, now_ms)
         self._breaker = after
-        if after is before or not await self._shared.change(before, after, detail):
+        if after is before or not await self._shared.change(before, after, self._detail):
             return
         if after.why:
             pause_ms = after.until_ms - now_ms
             log.error(
-                "breaker.opened", reason=after.why, detail=detail, pause_ms=pause_ms, times=after.opened
+                "breaker.opened", reason=after.why, detail=self._detail, pause_ms=pause_ms, times=after.opened
             )
         else:
             log.warning("breaker.closed", reason=before.why)
@@ -165,10 +167,18 @@ class Careful(Acquire, Gate):
         stopped = self._care.stopped()
         if stopped is not None:
             return Withheld(stopped.why, stopped.until_ms)
-        outcome = await self._acquire.send(sending, may_send=may_send)
+        asked: list[bool] = []
+
+        def noted() -> bool:
+            asked.append(may_send())
+            return asked[-1]
+
+        outcome = await self._acquire.send(sending, may_send=noted)
         match outcome:
             case Done() | Misplaced() | Refused():
                 self._care.answered()
+            case NotSent() if asked and not asked[-1]:
+                log.warning("send.forbidden", reopen_id=sending.reopen.id)
             case NotSent(error) | Unknown(error):
                 self._care.failed(error)
             case Unauthorized(http_status, words):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpcore
@@ -93,17 +94,19 @@ async def test_a_cancelled_call_is_cancelled(server: Scripted):
     await acquire.aclose()
 
 
-class _Breaking(httpx.AsyncBaseTransport):
-    """A transport that breaks, before or after it says that the request goes out."""
+class _Breaking:
+    """Connections that break, before or after they say that the request goes out."""
 
     def __init__(self, error: Exception, *, sent: bool) -> None:
         self._error, self._sent = error, sent
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    @asynccontextmanager
+    async def response(self, request: httpcore.Request) -> AsyncIterator[httpcore.Response]:
         if self._sent:
             await request.extensions["trace"]("http11.send_request_headers.started", {})
             await request.extensions["trace"]("http11.send_request_headers.complete", {})
         raise self._error
+        yield
 
 
 def _tree(root: type[BaseException]) -> set[type[BaseException]]:
@@ -138,7 +141,7 @@ async def test_every_error_of_the_libraries_is_placed_by_where_it_broke(
     """Each exception of httpx and httpcore is `NotSent` before the first byte and `Unknown` after it."""
     acquire = client(server)
     for was_sent, expected in ((False, NotSent), (True, Unknown)):
-        acquire._wire._transport = _Breaking(_made(kind), sent=was_sent)
+        acquire._wire._connections = _Breaking(_made(kind), sent=was_sent)
         assert isinstance(await acquire.session().send(sending(), may_send=yes), expected)
         with pytest.raises(ReadFailed):
             await acquire.session().read_case(7)

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpcore
 import pytest
 import uvloop
 from cryptography import x509
@@ -98,14 +99,18 @@ def test_a_call_that_is_given_up_resets_its_connection(run):
         async with scripted() as server:
             server.script(hang())
             acquire = client(server, timeout_seconds=0.3)
+            made: list[httpcore.AsyncHTTPConnection] = []
+            make = acquire._wire._connections._new_one
+            acquire._wire._connections._new_one = lambda: made.append(make()) or made[-1]
             calling = asyncio.create_task(acquire.session().send(sending(), may_send=yes))
             await server.until(lambda: len(server.received) == 1)
-            (connection,) = acquire._wire._transport._pool.connections
+            (connection,) = made
             raw = connection._connection._network_stream.get_extra_info("socket")
             assert raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 300
             assert raw.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8) == b"\1\0\0\0\0\0\0\0"
             await calling
-            assert acquire._wire._transport._pool.connections == []
+            assert connection.is_closed()
+            assert not acquire._wire._connections._idle
             await acquire.aclose()
 
     run(give_up())

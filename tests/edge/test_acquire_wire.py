@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
+import httpcore
 import pytest
 
 from service.clock import SystemClock
@@ -188,14 +188,18 @@ async def test_no_free_connection_is_not_sent(server: Scripted):
     """A call that waits for a connection until its time is up sent nothing."""
     server.script(hang())
     acquire = client(server, concurrency=1, timeout_seconds=0.3)
-    unbounded = httpx.Request("GET", server.origin)
-    busy = [asyncio.create_task(acquire._wire._transport.handle_async_request(unbounded)) for _ in range(2)]
+    busy = [asyncio.create_task(_unbounded_call(acquire, server.origin)) for _ in range(2)]
     await server.until(lambda: len(server.received) == 2)
     assert isinstance(await acquire.session().send(sending(), may_send=yes), NotSent)
     for task in busy:
         task.cancel()
     await asyncio.gather(*busy, return_exceptions=True)
     await acquire.aclose()
+
+
+async def _unbounded_call(acquire: AcquireClient, origin: str) -> None:
+    async with acquire._wire._connections.response(httpcore.Request("GET", origin, headers={"Host": "x"})):
+        pass
 
 
 async def test_plain_http_where_tls_is_expected_is_not_sent(server: Scripted):

@@ -1,7 +1,7 @@
 """One exchange with Acquire: bounded in time and size, timed, and sure about whether a byte has left.
 
-httpx's transport is used without its client, so there is no cookie jar, no redirect, no proxy or
-certificate from the environment, and no log of URLs.
+httpcore, which httpx is made of, is used without httpx' client and pool, so there is no cookie jar, no
+redirect, no proxy or certificate from the environment, and no log of URLs.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+from urllib.parse import urlencode, urlsplit
 
+import httpcore
 import httpx
 
 from service.clock import Clock
 from service.domain.reopens import Call
 from service.settings import AcquireSettings
 from workers.acquire.compose import Request
+from workers.acquire.connections import Connections
 from workers.acquire.retry_after import retry_after_seconds
 from workers.acquire.values import bounded
 
@@ -68,28 +71,27 @@ class Wire:
     ) -> None:
         if settings.origin is None or settings.api_key is None:
             raise ValueError("Acquire's origin and key are not set")
-        self._base_url = f"{settings.origin}/api/v1"
-        self._headers = {
-            "Authorization": f"Bearer {settings.api_key.reveal()}",
-            "Accept": "application/json",
+        url = httpcore.URL(settings.origin)
+        self._origin = url.origin
+        self._headers = [
+            (b"Host", urlsplit(settings.origin).netloc.encode("ascii")),
+            (b"Authorization", f"Bearer {settings.api_key.reveal()}".encode("ascii")),
+            (b"Accept", b"application/json"),
             # What is packed could unpack to more than we want to hold.
-            "Accept-Encoding": "identity",
-            "User-Agent": "reopener",
-        }
+            (b"Accept-Encoding", b"identity"),
+            (b"User-Agent", b"reopener"),
+        ]
         self._timeout_seconds = settings.timeout_seconds
         self._clock = clock
-        connections = CONNECTIONS_PER_JOB * concurrency
-        self._transport = httpx.AsyncHTTPTransport(
-            verify=tls or True,
-            trust_env=False,
-            http2=False,
-            retries=0,
-            limits=httpx.Limits(
-                max_connections=connections,
-                max_keepalive_connections=connections,
-                keepalive_expiry=KEEPALIVE_SECONDS,
-            ),
+        connect_seconds = min(LONGEST_CONNECT_SECONDS, CONNECT_SHARE * self._timeout_seconds)
+        self._timeouts = dict.fromkeys(("read", "write", "pool"), self._timeout_seconds)
+        self._timeouts["connect"] = connect_seconds
+        self._connections = Connections(
+            url.origin,
+            tls=tls or httpx.create_ssl_context(trust_env=False) if url.scheme == b"https" else None,
+            keepalive_seconds=KEEPALIVE_SECONDS,
             socket_options=_socket_options(settings.timeout_seconds),
+            most=CONNECTIONS_PER_JOB * concurrency,
         )
 
     async def exchange(
@@ -109,50 +111,50 @@ class Wire:
             result = trace.broken(f"no whole answer within {self._timeout_seconds:g} s")
         # Whatever breaks once a byte has left, the outcome is unknown: nothing may escape as anything else.
         except Exception as error:  # noqa: BLE001 as said above
-            result = trace.broken(_words_of(error), is_ours=isinstance(error, httpx.LocalProtocolError))
+            result = trace.broken(_words_of(error), is_ours=isinstance(error, httpcore.LocalProtocolError))
         return result, trace.call(request.name, started_ms, result)
 
     async def _ask(self, request: Request, trace: _Trace) -> Answer:
-        response = await self._transport.handle_async_request(self._http_request(request, trace))
-        trace.http_status = response.status_code
-        try:
+        async with self._connections.response(self._http_request(request, trace)) as response:
+            trace.http_status = response.status
             body = await _body_of(response)
-        finally:
-            await response.aclose()
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
+        }
         return Answer(
-            response.status_code,
+            response.status,
             body[:MOST_ANSWER_BYTES],
             whole=len(body) <= MOST_ANSWER_BYTES,
-            retry_after_seconds=retry_after_seconds(response.headers, self._clock.now()),
+            retry_after_seconds=retry_after_seconds(headers, self._clock.now()),
         )
 
-    def _http_request(self, request: Request, trace: _Trace) -> httpx.Request:
-        headers, content = self._headers, None
+    def _http_request(self, request: Request, trace: _Trace) -> httpcore.Request:
+        headers, content = self._headers, b""
         if request.body is not None:
             # ASCII: JSON escapes the rest, so half of a surrogate pair in a customer's text does no harm.
             content = json.dumps(request.body).encode("ascii")
-            headers = {**headers, "Content-Type": "application/json"}
-        connect_seconds = min(LONGEST_CONNECT_SECONDS, CONNECT_SHARE * self._timeout_seconds)
-        return httpx.Request(
+            length = str(len(content)).encode("ascii")
+            headers = [*headers, (b"Content-Type", b"application/json"), (b"Content-Length", length)]
+        target = f"/api/v1{request.path}" + (f"?{urlencode(request.query)}" if request.query else "")
+        origin = self._origin
+        return httpcore.Request(
             request.method,
-            self._base_url + request.path,
-            params=request.query,
+            httpcore.URL(
+                scheme=origin.scheme, host=origin.host, port=origin.port, target=target.encode("ascii")
+            ),
             headers=headers,
             content=content,
-            extensions={
-                "timeout": httpx.Timeout(self._timeout_seconds, connect=connect_seconds).as_dict(),
-                "trace": trace,
-            },
+            extensions={"timeout": self._timeouts, "trace": trace},
         )
 
     async def aclose(self) -> None:
-        await self._transport.aclose()
+        await self._connections.aclose()
 
 
-async def _body_of(response: httpx.Response) -> bytes:
+async def _body_of(response: httpcore.Response) -> bytes:
     """The body, or somewhat more than 1 MiB of it."""
     body = bytearray()
-    async for chunk in response.aiter_raw():
+    async for chunk in response.aiter_stream():
         body += chunk
         if len(body) > MOST_ANSWER_BYTES:
             break
@@ -235,6 +237,6 @@ def _socket_options(timeout_seconds: float) -> list[tuple[int, int, int] | tuple
 
 def _words_of(error: Exception) -> str:
     # The library's words on a faulty request may quote its headers, and with them the key.
-    said = "" if isinstance(error, httpx.LocalProtocolError) else str(error)
+    said = "" if isinstance(error, httpcore.LocalProtocolError) else str(error)
     name = type(error).__name__.lstrip("_")
     return bounded(f"{name}: {said}" if said else name)
