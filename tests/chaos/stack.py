@@ -29,7 +29,7 @@ START_LIMIT_SECONDS = 60.0
 CONFIG = f"""
 [acquire]
 timeout_seconds = {{timeout_seconds}}
-rate_per_second = 0
+rate_per_second = 1000
 [reopen]
 max_attempts = 1000
 backoff_base_seconds = 0.2
