@@ -11,7 +11,7 @@ import redis.asyncio
 
 from bench import backlog
 from service.clock import SystemClock
-from service.domain.breaker import Breaker
+from service.domain.breaker import FAILURES_IN_A_ROW, Breaker
 from service.domain.errors import ReadFailed
 from service.domain.outcomes import Done, Refused, Unknown, Withheld
 from service.domain.ports import Claimed, Unclaimed
@@ -66,7 +66,7 @@ async def test_counts_are_shared(ledger, connection):
 async def test_one_of_two_deciders_wins(ledger):
     """Of two processes that decide from the same state, the second changes nothing."""
     shared = _shared(ledger)
-    before, _, now_ms = await shared.note(0, 5)
+    before, _, now_ms = await shared.note(0, FAILURES_IN_A_ROW)
     assert await shared.change(before, Breaker("acquire_failing", now_ms + LATER, True, 1), "x")
     assert not await shared.change(before, Breaker("acquire_failing", now_ms + LATER, True, 1), "x")
 
@@ -75,7 +75,7 @@ async def test_stats_tell_the_truth(ledger, connection):
     """The breaker shows as closed, open, half open, and closed again, with the reason while it is not."""
     care = Care(_shared(ledger), SystemClock())
     assert await _state(ledger, connection) == "closed"
-    for _ in range(5):
+    for _ in range(FAILURES_IN_A_ROW):
         care.failed("it broke")
     await care.aclose()
     account = await ledger.reads.account(await _now_ms(connection))
@@ -188,7 +188,7 @@ async def test_what_counts_as_a_failure(ledger, ending, counts):
     """Failures of Acquire or of the way to it count; an answer that says no to one customer does not."""
     care = Care(_shared(ledger), SystemClock())
     careful = Careful(Answering(ending), care)
-    for _ in range(6):
+    for _ in range(FAILURES_IN_A_ROW + 1):
         with contextlib.suppress(ReadFailed):
             await careful.read_case(1)
     await care.aclose()
@@ -203,12 +203,12 @@ async def test_what_is_sent_counts_as_well(ledger, ending, opens):
     care = Care(_shared(ledger), SystemClock())
     acquire = Answering(ending)
     careful = Careful(acquire, care)
-    for _ in range(5):
+    for _ in range(FAILURES_IN_A_ROW):
         await careful.send(None, may_send=lambda: True)
     await care.aclose()
     last = await careful.send(None, may_send=lambda: True)
     assert isinstance(last, Withheld) == opens
-    assert acquire.calls_made == (5 if opens else 6)
+    assert acquire.calls_made == (FAILURES_IN_A_ROW if opens else FAILURES_IN_A_ROW + 1)
 
 
 async def test_a_retry_over_budget_is_put_off(ledger, connection):

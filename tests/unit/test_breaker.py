@@ -16,17 +16,17 @@ def _calls(answered=0, failed=0, row=0, lately=(0, 0)):
 @pytest.mark.parametrize(
     ("calls", "opens"),
     [
-        (_calls(failed=1, row=4, lately=(0, 4)), False),
-        (_calls(failed=1, row=5, lately=(0, 5)), True),
-        (_calls(failed=1, row=5, lately=(1_000, 5)), True),  # a sudden end, after a good time
-        (_calls(answered=1, failed=1, row=1, lately=(4, 4)), False),  # too few to judge by
-        (_calls(answered=1, failed=1, row=1, lately=(5, 5)), True),
-        (_calls(answered=1, failed=1, row=1, lately=(11, 9)), False),
+        (_calls(failed=1, row=7, lately=(0, 7)), False),
+        (_calls(failed=1, row=8, lately=(0, 8)), True),
+        (_calls(failed=1, row=8, lately=(1_000, 8)), True),  # a sudden end, after a good time
+        (_calls(answered=1, failed=1, row=1, lately=(9, 20)), False),  # too few to judge by
+        (_calls(answered=1, failed=1, row=1, lately=(12, 18)), True),
+        (_calls(answered=1, failed=1, row=1, lately=(13, 17)), False),
         (_calls(answered=50, lately=(50, 0)), False),
     ],
 )
 def test_when_it_opens(calls, opens):
-    """It opens when calls fail one after another, or when half of the latest ten or more did."""
+    """It opens when calls fail one after another, or when six in ten of the latest thirty or more did."""
     after = after_calls(Breaker(), calls, NOW)
     assert after.state(NOW) == ("open" if opens else "closed")
     if opens:
@@ -37,7 +37,7 @@ def test_pauses_grow_and_end_at_ten_seconds():
     """Each failed probe doubles the pause: 1, 2, 4, 8, and from then on 10 seconds."""
     breaker, now, pauses = Breaker(), NOW, []
     for _ in range(7):
-        breaker = after_calls(breaker, _calls(failed=5, row=5, lately=(0, 5)), now)
+        breaker = after_calls(breaker, _calls(failed=8, row=8, lately=(0, 5)), now)
         pauses.append((breaker.until_ms - now) / 1000)
         now = breaker.until_ms
         assert breaker.state(now) == "half_open"
@@ -46,7 +46,7 @@ def test_pauses_grow_and_end_at_ten_seconds():
 
 def test_one_answer_closes_it():
     """An answer to a probe closes it; an answer that was on its way when it opened does not."""
-    opened = after_calls(Breaker(), _calls(failed=5, row=5), NOW)
+    opened = after_calls(Breaker(), _calls(failed=8, row=8), NOW)
     assert after_calls(opened, _calls(answered=3), NOW + 10) is opened
     closed = after_calls(opened, _calls(answered=1), opened.until_ms)
     assert closed.state(opened.until_ms) == "closed"
@@ -54,7 +54,7 @@ def test_one_answer_closes_it():
 
 def test_it_remembers_for_a_minute():
     """Opened again within a minute the pause goes on growing; after a steady minute it is a first one."""
-    failing = _calls(failed=5, row=5)
+    failing = _calls(failed=8, row=8)
     opened = after_calls(Breaker(), failing, NOW)
     closed = after_calls(opened, _calls(answered=1), NOW + 1_000)
     soon, late = NOW + 2_000, NOW + 62_000
