@@ -20,8 +20,8 @@ FAILING = "acquire_failing"
 FAILURES_IN_A_ROW = 8
 FEWEST_CALLS = 30
 FAILED_SHARE = 0.6
-"""An Acquire that is merely unsteady is worked with: where three calls in ten fail by chance, eighteen of thirty
-fail once in 1,700 times and eight in a row once in 15,000."""
+"""An Acquire that is merely unsteady is worked with: where three calls in ten fail by chance, eighteen of
+thirty fail once in 1,700 times and eight in a row once in 15,000."""
 WINDOW_SECONDS = 10
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 10.0
