@@ -57,9 +57,7 @@ log = get_logger(__name__)
 
 def routes(ledger: Ledger, settings: Settings, clock: Clock) -> list[Route]:
     """Every path of the API. Raises ValueError where there is no admin token."""
-    if settings.admin_token is None:
-        raise ValueError("the API needs a REOPENER_ADMIN_TOKEN")
-    api = Api(ledger, Gatekeeper(settings.admin_token, clock), clock)
+    api = Api(ledger, Gatekeeper(settings, clock), clock)
     stored = Stored(ledger, settings.sources)
     guarded: list[tuple[str, str, Handler]] = [
         ("GET", "/api/reopens", api.list),
@@ -96,13 +94,16 @@ class Api:
         """The handler behind the bearer token, with every error of ours as an answer."""
 
         async def answer(request: Request) -> Response:
-            if not self.gatekeeper.bears_token(request):
+            role = self.gatekeeper.bearer(request)
+            if role is None:
                 return error(
                     401,
                     "unauthorized",
                     "Send the admin token: Authorization: Bearer REOPENER_ADMIN_TOKEN.",
                     headers={"WWW-Authenticate": "Bearer"},
                 )
+            if role != "admin" and request.method != "GET":
+                return error(403, "read_only", "The viewer token only reads; changes need the admin token.")
             try:
                 return await handler(request)
             except Unclear as unclear:

@@ -100,7 +100,7 @@ def create_app(settings: Settings, clock: Clock) -> Starlette:
             *api.routes(ledger, settings, clock),
             *probes.routes(ledger.reads),
             *metrics.routes(ledger, receiver_metrics, clock),
-            *dashboard.routes(ledger, settings, clock),
+            *dashboard.routes(ledger, connection, settings, clock),
         ],
         middleware=[Middleware(Faults)],
         exception_handlers={HTTPException: _http_error},

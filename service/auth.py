@@ -1,44 +1,75 @@
-"""Who may look and act: the admin token as a bearer, or a session cookie that signing in with it gave.
+"""Who may look and act: a token as a bearer, or a session cookie that signing in with it gave.
 
-A session is a signed expiry, so nothing is stored and every receiver knows it. The key is derived from the
-admin token: a new token ends all sessions.
+The admin token opens everything, the viewer token shows everything and changes nothing. A session is a
+signed expiry with a role and a name, so nothing is stored and every receiver knows it. Its key derives from
+the token it was opened with: a new token ends its sessions.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import hmac
 from collections import deque
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from service.clock import Clock
-    from service.settings import Secret
+    from service.settings import Secret, Settings
+
+Role = Literal["admin", "viewer"]
 
 COOKIE = "reopener_session"
 SESSION_SECONDS = 12 * 3600
 LOGIN_ATTEMPTS = 10
 LOGIN_WINDOW_SECONDS = 60.0
+LONGEST_NAME = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody who signed in. `name` is what they call themselves, for the audit log."""
+
+    role: Role
+    name: str
+
+    @property
+    def may_change(self) -> bool:
+        return self.role == "admin"
 
 
 class Gatekeeper:
-    """Knows the admin token. All comparisons take the same time whatever is compared."""
+    """Knows the tokens. All comparisons take the same time whatever is compared."""
 
-    def __init__(self, token: Secret, clock: Clock) -> None:
-        self._token = token
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        """Raises `ValueError` where there is no admin token."""
+        if settings.admin_token is None:
+            raise ValueError("the dashboard and the API need a REOPENER_ADMIN_TOKEN")
+        tokens: dict[Role, Secret | None] = {"admin": settings.admin_token, "viewer": settings.viewer_token}
+        self._tokens = {role: token.reveal().encode() for role, token in tokens.items() if token is not None}
+        self._keys = {
+            role: hashlib.sha256(b"reopener session key\0" + role.encode() + b"\0" + token).digest()
+            for role, token in self._tokens.items()
+        }
         self._clock = clock
-        self._key = hashlib.sha256(b"reopener session key\0" + token.reveal().encode()).digest()
         self._failures: deque[float] = deque(maxlen=LOGIN_ATTEMPTS)
 
-    def opens(self, token: str) -> bool:
-        """Whether this is the admin token."""
-        return hmac.compare_digest(token.encode("utf-8", "replace"), self._token.reveal().encode())
+    def role_of(self, token: str) -> Role | None:
+        """The role that this token opens, None for none."""
+        told, found = token.encode("utf-8", "replace"), None
+        for role, known in self._tokens.items():
+            if hmac.compare_digest(told, known):
+                found = role
+        return found
 
-    def bears_token(self, request: Request) -> bool:
+    def bearer(self, request: Request) -> Role | None:
+        """The role of an API call's token."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        return scheme.lower() == "bearer" and self.opens(token.strip())
+        return self.role_of(token.strip()) if scheme.lower() == "bearer" else None
 
     def may_try(self) -> bool:
         """Whether another sign-in may be tried now: failures of all comers together are limited."""
@@ -50,25 +81,43 @@ class Gatekeeper:
     def note_failure(self) -> None:
         self._failures.append(self._clock.monotonic())
 
-    def new_session(self) -> str:
-        expiry = str(int(self._clock.now().timestamp()) + SESSION_SECONDS)
-        return f"{expiry}.{self._sign('session', expiry)}"
+    def new_session(self, role: Role, name: str = "") -> str:
+        """The cookie of somebody who just signed in."""
+        expiry = int(self._clock.now().timestamp()) + SESSION_SECONDS
+        called = base64.urlsafe_b64encode(name[:LONGEST_NAME].encode("utf-8", "replace")).decode().rstrip("=")
+        told = f"{expiry}.{role}.{called}"
+        return f"{told}.{self._sign(role, 'session', told)}"
 
-    def has_session(self, request: Request) -> bool:
-        expiry, _, signature = request.cookies.get(COOKIE, "").partition(".")
-        if not (expiry.isascii() and expiry.isdigit() and len(expiry) < 16):
-            return False
-        genuine = hmac.compare_digest(
-            signature.encode("utf-8", "replace"), self._sign("session", expiry).encode()
-        )
-        return genuine and int(expiry) > self._clock.now().timestamp()
+    def session(self, request: Request) -> Session | None:
+        """Who is signed in, None where nobody is, or is no longer."""
+        told, _, signature = request.cookies.get(COOKIE, "").rpartition(".")
+        expiry, _, rest = told.partition(".")
+        named, _, called = rest.partition(".")
+        role: Role | None = next((each for each in self._keys if each == named), None)
+        if role is None or not _same(signature, self._sign(role, "session", told)):
+            return None
+        if int(expiry) <= self._clock.now().timestamp():
+            return None
+        return Session(role, _name(called))
 
     def csrf_token(self, request: Request) -> str:
         """What a form has to send back: bound to the session, useless to other sites."""
-        return self._sign("csrf", request.cookies.get(COOKIE, ""))
+        return self._sign("admin", "csrf", request.cookies.get(COOKIE, ""))
 
     def csrf_matches(self, request: Request, token: str) -> bool:
-        return hmac.compare_digest(token.encode("utf-8", "replace"), self.csrf_token(request).encode())
+        return _same(token, self.csrf_token(request))
 
-    def _sign(self, purpose: str, value: str) -> str:
-        return hmac.new(self._key, f"{purpose}\0{value}".encode("utf-8", "replace"), "sha256").hexdigest()
+    def _sign(self, role: Role, purpose: str, value: str) -> str:
+        told = f"{purpose}\0{value}".encode("utf-8", "replace")
+        return hmac.new(self._keys[role], told, "sha256").hexdigest()
+
+
+def _same(told: str, known: str) -> bool:
+    return hmac.compare_digest(told.encode("utf-8", "replace"), known.encode())
+
+
+def _name(called: str) -> str:
+    try:
+        return base64.urlsafe_b64decode(called + "=" * (-len(called) % 4)).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        return ""

@@ -166,7 +166,7 @@ class Receiver:
                 if decision.reason == CASE_STATUS:
                     self.hear(event)
                 self._note(
-                    source.name, delivery_id, "ignored", decision.reason, decision.sentence, event.event_id
+                    source.name, delivery_id, "ignored", decision.reason, decision.sentence, about=event
                 )
                 results.append({"status": "ignored", "reason": decision.reason})
             else:
@@ -181,18 +181,26 @@ class Receiver:
             raise LedgerUnavailable(f"Redis did not confirm within {ADMIT_SECONDS} s") from None
 
     def _note(
-        self, source: str, delivery_id: str, verdict: str, reason: str, detail: str, event_id: str = ""
+        self,
+        source: str,
+        delivery_id: str,
+        verdict: str,
+        reason: str,
+        detail: str,
+        *,
+        about: Event | None = None,
     ) -> None:
         self.notes.add(
             Delivery(
                 id=delivery_id,
                 source=source,
-                event_id=event_id or None,
+                event_id=(about.event_id or None) if about else None,
                 received_ms=self.clock.now_ms(),
                 verdict=verdict,
                 reason=reason,
                 reopen_id=None,
                 detail=detail,
+                ticket_id=about.ticket_id if about else None,
             )
         )
 

@@ -6,7 +6,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.answers import error
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+LIVE_PATH = "/live"
 KEEP_ALIVE_SECONDS = 30
 DRAIN_SECONDS = 10
 
@@ -51,7 +52,15 @@ def run(serving: uvicorn.Config, listening: socket.socket) -> bool:
 
 
 class Protocol(HttpToolsProtocol):
-    """Answers what is no HTTP in the shape of all our errors."""
+    """Answers what is no HTTP in the shape of all our errors, and ends endless answers at shutdown."""
+
+    def shutdown(self) -> None:
+        # A stream of events would hold the shutdown up: its request is told that nobody listens any more.
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_complete and cycle.scope["path"] == LIVE_PATH:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
         refusal = error(400, "not_http", f"{msg} Send HTTP/1.1, with one Content-Length or chunks.")

@@ -37,18 +37,10 @@ class Stored:
     async def explain(self, request: Request) -> Response:
         refuse_unknown(request.query_params, (), "parameter")
         # In the list of deliveries, each event of a delivery has its place behind the delivery's id.
-        delivery_id = request.path_params["id"].partition(".")[0]
-        kept = await self._ledger.requests.one(delivery_id)
-        source = self._sources.get(kept.source) if kept is not None else None
-        if kept is None or source is None:
+        line = await explained_one(self._ledger, self._sources, request.path_params["id"].partition(".")[0])
+        if line is None:
             raise NotFound(NOT_KEPT)
-        line = as_line(_read(source, kept))
-        for event in line["events"]:
-            link = await self._ledger.reads.link(source.name, event["ticket_id"] or "")
-            event["link"] = (
-                {"contact_id": link.contact_id, "thread_id": link.thread_id} if link is not None else None
-            )
-        return JSONResponse(_named(kept) | line)
+        return JSONResponse(line)
 
     async def compare(self, request: Request) -> Response:
         """What a changed map would make of the kept deliveries of a source."""
@@ -63,6 +55,23 @@ class Stored:
         except SettingsError as error:
             raise Unclear("; ".join(error.faults) + ".", code="bad_map") from None
         return JSONResponse(await compared(self._ledger, source, changed))
+
+
+async def explained_one(
+    ledger: Ledger, sources: Mapping[str, SourceSettings], delivery_id: str
+) -> dict[str, Any] | None:
+    """What one delivery is, with the link of each event's ticket; None where its request is not kept."""
+    kept = await ledger.requests.one(delivery_id)
+    source = sources.get(kept.source) if kept is not None else None
+    if kept is None or source is None:
+        return None
+    line = as_line(_read(source, kept))
+    for event in line["events"]:
+        link = await ledger.reads.link(source.name, event["ticket_id"] or "")
+        event["link"] = (
+            {"contact_id": link.contact_id, "thread_id": link.thread_id} if link is not None else None
+        )
+    return _named(kept) | line
 
 
 async def explained(ledger: Ledger, source: SourceSettings) -> list[tuple[dict[str, Any], Explained]]:

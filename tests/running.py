@@ -30,6 +30,7 @@ from service.settings import load
 
 ROOT = Path(__file__).parents[1]
 TOKEN = "token-for-tests-only-0123456789abcdef"
+VIEWER_TOKEN = "viewer-token-for-tests-only-0123456789"
 SECRETS = {
     "SUPPORT_SECRET": "whsec_" + base64.b64encode(b"support-support-support-").decode(),
     "SECOND_SECRET": "whsec_" + base64.b64encode(b"second-second-second-24").decode(),
@@ -173,6 +174,7 @@ def environment(folder: Path, redis_url: str, *, config: str = CONFIG, **more: s
         "REOPENER_CONFIG": str(path),
         "REOPENER_DATA_DIR": str(folder / "data"),
         "REOPENER_ADMIN_TOKEN": TOKEN,
+        "REOPENER_VIEWER_TOKEN": VIEWER_TOKEN,
         "REDIS_URL": redis_url,
         **SECRETS,
         **more,

@@ -8,6 +8,7 @@
     listing     lists of reopens by what is asked for
     failures    what needs a person, grouped by what went wrong
     series      what happened when, for charts
+    heard       deliveries by what they were about
     audit       who did what
     care        breaker, rate limit and retry budget, shared by all workers
     account     pause, resume, and notes of deliveries
@@ -50,6 +51,7 @@ from service.ledger.audit import Audit
 from service.ledger.care import Care
 from service.ledger.cases import Cases
 from service.ledger.failures import Failures
+from service.ledger.heard import Heard
 from service.ledger.leases import Leases
 from service.ledger.listing import Listing
 from service.ledger.reads import Reads
@@ -81,6 +83,7 @@ class Ledger:
     listing: Listing
     failures: Failures
     series: SeriesReads
+    heard: Heard
     account: Account
     audit: Audit
     requests: Requests
@@ -109,6 +112,7 @@ def open_ledger(connection: Redis, bells: Bells, ticker: Ticker, *, policy: Poli
         listing=listing,
         failures=Failures(connection, reads),
         series=SeriesReads(connection),
+        heard=Heard(scripts),
         account=Account(connection),
         audit=Audit(connection),
         requests=Requests(connection),

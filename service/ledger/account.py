@@ -77,6 +77,7 @@ class Account:
                 "reopen_id": delivery.reopen_id or "",
                 "ms": str(delivery.received_ms),
                 "detail": delivery.detail or "",
+                "ticket_id": delivery.ticket_id or "",
             }
             pipe.xadd(f"{P}deliveries", fields, maxlen=KEPT_DELIVERIES, approximate=True)  # type: ignore[arg-type]
             pipe.hincrby(f"{P}totals", f"deliveries:{delivery.verdict}", 1)

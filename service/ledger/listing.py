@@ -68,7 +68,7 @@ class Listing:
 
     async def count(self, wanted: Wanted) -> int:
         """How many match; at once where nothing but status, source or group is asked for."""
-        if not (wanted.prefix or wanted.reason or wanted.since_ms or wanted.until_ms):
+        if not (wanted.prefix or wanted.since_ms or wanted.until_ms or _is_checked(wanted)):
             return await self._reads.cardinality(await self._sets(wanted))
         return sum([len(ids) async for ids in self.ids(wanted)])
 
@@ -81,6 +81,7 @@ class Listing:
             "reason": wanted.reason or "",
             "since_ms": "" if wanted.since_ms is None else str(wanted.since_ms),
             "until_ms": "" if wanted.until_ms is None else str(wanted.until_ms),
+            "checked": _is_checked(wanted),
             "before": cursor or "",
             "limit": limit,
             "most": MOST_MATCHES if wanted.prefix else MOST_LOOKED_AT,
@@ -94,3 +95,8 @@ class Listing:
         sources = [wanted.source] if wanted.source else await self._reads.sources()
         statuses = [wanted.status] if wanted.status else list(Status)
         return [f"{P}is:{source}:{status.value}" for source in sources for status in statuses]
+
+
+def _is_checked(wanted: Wanted) -> bool:
+    """Whether the sets alone do not tell which reopens are meant, so that each has to be looked at."""
+    return bool(wanted.reason or (wanted.group and (wanted.status or wanted.source)))

@@ -43,6 +43,7 @@ class Delivery:
     reason: str | None
     reopen_id: str | None
     detail: str | None = None
+    ticket_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Account:
     detail: str | None
     read_lag_ms: int
     breaker: State = "closed"
+    paused_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,16 @@ class Reads:
         thread, _ = codec.thread_from(root, fields, 0)
         return ThreadView(thread, tuple(sorted(reopens, key=lambda reopen: reopen.position)))
 
+    async def thread_alone(self, thread_id: int | None) -> Thread | None:
+        """What is known of a thread, without its reopens; None where nothing is."""
+        fields = _decoded(await self._ask(self._redis.hgetall(f"{P}t:{thread_id}")))
+        return codec.thread_from(thread_id, fields, 0)[0] if fields and thread_id is not None else None
+
+    async def duplicates(self, limit: int) -> list[int]:
+        """Threads in which Acquire holds an effect of ours that nobody claims."""
+        members = await self._ask(self._redis.srandmember(f"{P}duplicates", limit))
+        return sorted(int(member) for member in members)
+
     async def link(self, source: str, ticket_id: str) -> Link | None:
         value = await self._ask(self._redis.hget(f"{P}links", f"{source}\0{ticket_id}"))
         if value is None:
@@ -164,7 +176,7 @@ class Reads:
                     continue
                 if len(taken) == limit:
                     return DeliveryPage(tuple(taken), last)
-                taken.append(_delivery(fields))
+                taken.append(delivery_from(fields))
                 last = entry_id.decode()
             if len(entries) < SCAN_STEP:
                 break
@@ -223,6 +235,14 @@ class Reads:
         """Every source that ever had an event accepted."""
         return sorted(raw.decode() for raw in await self._ask(self._redis.smembers(f"{P}sources")))
 
+    async def changes(self) -> tuple[str, ...]:
+        """Differs when a delivery came, a position was given, or a call for many went on."""
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.get(f"{P}position")
+        pipe.hgetall(f"{P}totals")
+        pipe.hgetall(f"{P}bulk")
+        return tuple(str(row) for row in await self._ask(pipe.execute()))
+
     async def ping(self) -> None:
         """Whether Redis takes writes: a replica, or one that is full, cannot take a webhook."""
         await self._ask(self._redis.set(f"{P}ping", "1", ex=60))
@@ -251,7 +271,7 @@ class Reads:
     _ask = staticmethod(ask)
 
 
-def _delivery(fields: dict[str, str]) -> Delivery:
+def delivery_from(fields: dict[str, str]) -> Delivery:
     return Delivery(
         id=fields["id"],
         source=fields["source"],
@@ -261,6 +281,7 @@ def _delivery(fields: dict[str, str]) -> Delivery:
         reason=fields["reason"] or None,
         reopen_id=fields["reopen_id"] or None,
         detail=fields.get("detail") or None,
+        ticket_id=fields.get("ticket_id") or None,
     )
 
 
@@ -276,8 +297,15 @@ def _account(fields: dict[str, str], breaker_fields: dict[str, str], now_ms: int
     elif state != "closed":
         why, until_ms, detail = breaker.why, breaker.until_ms, breaker_fields.get("detail")
     paused = "paused" in fields
-    read_lag_ms = int(fields.get("read_lag_ms") or 0)
-    return Account(paused, "paused" if paused else why, until_ms, detail, read_lag_ms, state)
+    return Account(
+        paused=paused,
+        why="paused" if paused else why,
+        until_ms=until_ms,
+        detail=detail,
+        read_lag_ms=int(fields.get("read_lag_ms") or 0),
+        breaker=state,
+        paused_by=fields.get("paused", ""),
+    )
 
 
 def _decoded(fields: dict[bytes, bytes]) -> dict[str, str]:

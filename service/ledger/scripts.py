@@ -22,6 +22,7 @@ NAMES = (
     "case",
     "claim",
     "evict",
+    "heard",
     "link",
     "overdue",
     "pick",

@@ -36,6 +36,7 @@ def read_acquire(env: Environment, table: Table) -> AcquireSettings:
         rate_per_second=table.number("rate_per_second", defaults.rate_per_second, at_least=0, at_most=10_000),
         retry_share=table.number("retry_share", defaults.retry_share, above=0, at_most=1),
         user_type=_user_type(table, defaults.user_type),
+        case_url=_case_url(table),
         body={**defaults.body, **_body(table.table("body"))},
     )
     table.refuse_unknown()
@@ -122,6 +123,14 @@ def _user_type(table: Table, default: str) -> str:
         table.fault("user_type", 'must be a plain word, like "contact"')
         return default
     return user_type
+
+
+def _case_url(table: Table) -> str:
+    case_url = table.text("case_url", "")
+    if not re.fullmatch(r"((https?://|\{origin\})[^{}\s]*(\{case_id\}[^{}\s]*)?)?", case_url):
+        table.fault("case_url", 'must be an address, like "{origin}/cases/{case_id}"')
+        return ""
+    return case_url
 
 
 def _body(table: Table) -> dict[str, object]:

@@ -56,7 +56,8 @@ def load(environ: Mapping[str, str], *, role: Role, cwd: Path, kinds: Mapping[st
         redis_url=_redis_url(env) or (_embedded_redis_url(data_dir) if role == "tool" else None),
         host=_host(env),
         port=env.integer("REOPENER_PORT", 8080, at_least=0, at_most=65_535),
-        admin_token=_admin_token(env),
+        admin_token=_token(env, "REOPENER_ADMIN_TOKEN"),
+        viewer_token=_viewer_token(env),
         data_dir=data_dir,
         concurrency=env.integer("REOPENER_CONCURRENCY", 32, at_least=1, at_most=1024),
     )
@@ -196,14 +197,22 @@ def _host(env: Environment) -> str:
     return host
 
 
-def _admin_token(env: Environment) -> Secret | None:
-    token = env.text("REOPENER_ADMIN_TOKEN")
+def _token(env: Environment, name: str) -> Secret | None:
+    token = env.text(name)
     if token is None:
         return None
     if not is_token(token):
-        env.fault("REOPENER_ADMIN_TOKEN", "must be printable ASCII without spaces; look for a stray line end")
+        env.fault(name, "must be printable ASCII without spaces; look for a stray line end")
         return None
     return Secret(token)
+
+
+def _viewer_token(env: Environment) -> Secret | None:
+    token = _token(env, "REOPENER_VIEWER_TOKEN")
+    if token is not None and token.reveal() == env.text("REOPENER_ADMIN_TOKEN"):
+        env.fault("REOPENER_VIEWER_TOKEN", "is the admin token too: viewers could change things; set another")
+        return None
+    return token
 
 
 def _note_missing(env: Environment, role: Role) -> None:

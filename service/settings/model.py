@@ -61,6 +61,8 @@ class AcquireSettings:
     retry_share: float = 0.25
     """Of the calls that the rate limit allows, or without one of those made: what retries may take."""
     user_type: str = ""
+    case_url: str = ""
+    """Where Acquire shows a case to people; `{origin}` and `{case_id}` are filled in."""
     body: Mapping[str, object] = field(default_factory=lambda: {"title": "{{ ticket_id }}"})
     """Further fields of the reopen call; strings in it are templates."""
 
@@ -118,3 +120,5 @@ class Settings:
     data_dir: Path
     concurrency: int
     """Calls to Acquire in flight per worker service."""
+    viewer_token: Secret | None = None
+    """Opens the dashboard and the reading half of the API, and changes nothing."""

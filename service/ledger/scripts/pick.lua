@@ -1,6 +1,7 @@
 -- Pick reopens, newest first, by what a person asked for. Reads only; bounded whatever is stored.
 -- ARGV[1]  JSON {sets: [key, ...] or prefix, status, source, reason, since_ms, until_ms: '' for any,
---          before: a position or '', limit, most: how many are looked at}
+--          before: a position or '', checked: whether each record of the sets is looked at, limit,
+--          most: how many are looked at}
 -- Returns {cursor, id, ...}: the position to go on below, '' where there is no more.
 
 local f = cjson.decode(ARGV[1])
@@ -69,7 +70,7 @@ local function by_sets()
     before = math.min(before or math.huge, first_position(tonumber(f.until_ms)))
   end
   local found, looked_at = {}, 0
-  local step = f.reason ~= '' and 500 or f.limit + 1
+  local step = f.checked and 500 or f.limit + 1
   while #found <= f.limit and looked_at < f.most do
     local high = before and before ~= math.huge and '(' .. text(before) or '+inf'
     local low = lowest == math.huge and '+inf' or lowest == -math.huge and '-inf' or text(lowest)
@@ -83,7 +84,7 @@ local function by_sets()
     table.sort(rows, newest_first)
     for i = 1, math.min(step, #rows) do
       before, looked_at = rows[i][1], looked_at + 1
-      if f.reason == '' or fits(record(rows[i][2])) then
+      if not f.checked or fits(record(rows[i][2])) then
         found[#found + 1] = rows[i]
         if #found > f.limit then
           return found, found[f.limit][1]
