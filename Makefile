@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test simulate chaos bench-kills lint format types setup setup-dev lock clean
+.PHONY: help run test simulate chaos bench-sources bench-kills lint format types setup setup-dev lock clean
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -28,6 +28,9 @@ simulate: setup-dev ## play the protocol with a cut at every step, for 60 s (SEE
 
 chaos: setup-dev ## real processes, everything killed in turn: 5,000 events (SEED=n, ARGS="--events 500")
 	@$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+bench-sources: setup-dev ## what verifying and reading one 5 kB Zendesk event costs
+	@$(PY) -m bench.sources
 
 bench-kills: setup-dev ## kill workers in the middle of calls: how soon is Acquire asked what came of them?
 	@$(PY) -m bench.kills $(ARGS)

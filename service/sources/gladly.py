@@ -19,12 +19,12 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from service.domain.decide import Rules
-from service.sources.base import Options, Rejected, Request, Source
+from service.sources.base import Rejected, Request, Source
 from service.sources.kind import Kind, Reading
 from service.sources.parts.by_option import ByOption
 from service.sources.parts.fields import Shape, at, one_of, unix_s, words
 from service.sources.parts.instants import check_age
-from service.sources.parts.public_url import PUBLIC_URL, called_url, public_url_fault
+from service.sources.parts.public_url import SignsAddress, called_url
 from service.sources.parts.samples import Example
 from service.sources.parts.shared_secret import PLACES, SharedSecret
 from service.sources.parts.signatures import header_bytes, mac, mismatch, required_header, same, to_bytes
@@ -33,19 +33,8 @@ _SIGNATURE, _TIME = "gladly-authorization", "gladly-time"
 
 
 @dataclass(frozen=True, slots=True)
-class GladlyScheme:
+class GladlyScheme(SignsAddress):
     """Method, path, query, the headers named in the signature and the body's hash, signed together."""
-
-    @property
-    def options(self) -> frozenset[str]:
-        return frozenset({PUBLIC_URL})
-
-    def option_faults(self, options: Options, /) -> list[str]:
-        fault = public_url_fault(options)
-        return [] if fault is None else [fault]
-
-    def check_secret(self, secret: str, _options: Options, /) -> str | None:
-        return None if secret else "must not be empty"
 
     def verify(self, request: Request, source: Source, now: datetime, /) -> None:
         """Raise `Rejected` unless one of the source's secrets signed the request within the tolerance."""

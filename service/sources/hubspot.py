@@ -21,12 +21,12 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from service.domain.decide import Rules
-from service.sources.base import Options, Rejected, Request, Source
+from service.sources.base import Rejected, Request, Source
 from service.sources.kind import Kind, Reading
 from service.sources.parts.contract_body import BODY, FLAT_BODY, REPLIED
 from service.sources.parts.fields import Payload, Shape, at, computed, one_of, unix_ms, words
 from service.sources.parts.instants import check_age, written_instant
-from service.sources.parts.public_url import PUBLIC_URL, called_url, public_url_fault
+from service.sources.parts.public_url import SignsAddress, called_url
 from service.sources.parts.samples import Example
 from service.sources.parts.signatures import header_bytes, mismatch, required_header, same, to_bytes
 
@@ -38,19 +38,8 @@ Signer: TypeAlias = Callable[[bytes, bytes, str], str]
 
 
 @dataclass(frozen=True, slots=True)
-class HubSpotScheme:
+class HubSpotScheme(SignsAddress):
     """Three versions; the newest that a request has counts."""
-
-    @property
-    def options(self) -> frozenset[str]:
-        return frozenset({PUBLIC_URL})
-
-    def option_faults(self, options: Options, /) -> list[str]:
-        fault = public_url_fault(options)
-        return [] if fault is None else [fault]
-
-    def check_secret(self, secret: str, _options: Options, /) -> str | None:
-        return None if secret else "must not be empty"
 
     def verify(self, request: Request, source: Source, now: datetime, /) -> None:
         """Raise `Rejected` unless one of the source's secrets signed the request."""

@@ -28,35 +28,30 @@ from service.sources.parts.samples import Example
 
 REPLIED = "ticket.customer_replied"
 
-BODY = Shape(
-    event_id=None,
-    type=at("type", words),
-    ticket_id=at("data.ticket_id", words),
-    ticket_status=at("data.ticket_status", words),
-    author=at("data.author", author_word),
-    text=at("data.message", verbatim),
-    customer_email=at("data.customer_email", words),
-    customer_external_id=at("data.customer_external_id", words),
-    message_id=at("data.message_id", words),
-    contact_id=at("data.contact_id", identifier),
-    thread_id=at("data.thread_id", identifier),
-    occurred_at=at("timestamp", unix_s),
-    promised=("type", "ticket_id", "author", "text"),
-)
+
+def _body(root: str, *promised: str) -> Shape:
+    return Shape(
+        event_id=None,
+        type=at("type", words),
+        ticket_id=at(f"{root}ticket_id", words),
+        ticket_status=at(f"{root}ticket_status", words),
+        author=at(f"{root}author", author_word),
+        text=at(f"{root}message", verbatim),
+        customer_email=at(f"{root}customer_email", words),
+        customer_external_id=at(f"{root}customer_external_id", words),
+        message_id=at(f"{root}message_id", words),
+        contact_id=at(f"{root}contact_id", identifier),
+        thread_id=at(f"{root}thread_id", identifier),
+        occurred_at=at("timestamp", unix_s),
+        promised=(*promised, "ticket_id", "author", "text"),
+    )
+
+
+BODY = _body("data.", "type")
 """It has no id of its own: where the request has one, a kind says so."""
 
-FLAT_BODY = Shape(
-    event_id=None,
-    ticket_id=at("ticket_id", words),
-    author=at("author", author_word),
-    text=at("message", verbatim),
-    customer_email=at("customer_email", words),
-    message_id=at("message_id", words),
-    contact_id=at("contact_id", identifier),
-    thread_id=at("thread_id", identifier),
-    promised=("ticket_id", "author", "text"),
-)
-"""The same for senders that know names and values only."""
+FLAT_BODY = _body("")
+"""The same for senders that know names and values only; it need not say of what type it is."""
 
 RULES = Rules(reply_types=frozenset({REPLIED}), closed_statuses=frozenset({"closed", "solved"}))
 
