@@ -80,7 +80,7 @@ def _is_number(text: str) -> bool:
 
 def _parse_iso(text: str) -> datetime | None:
     try:
-        instant = datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(text.removesuffix(" UTC"))  # as Rails writes it
         return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
