@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from service.sources import (
     acquire,
+    chatwoot,
     crisp,
     custom_hmac,
     dixa,
@@ -43,6 +44,7 @@ KINDS: Mapping[str, Kind] = {
         kustomer.KIND,
         jira.KIND,
         crisp.KIND,
+        chatwoot.KIND,
         gladly.KIND,
         dixa.KIND,
         zoho_desk.KIND,

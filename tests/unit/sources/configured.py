@@ -98,6 +98,7 @@ def _configured() -> list[Configured]:
         Configured("jira", source_of("jira", SECRET, map=MAP), **undated),
         Configured("crisp-plugin", source_of("crisp", SECRET, map=MAP)),
         Configured("crisp-website", source_of("crisp", SECRET, auth="query", query="key", map=MAP), **open_),
+        Configured("chatwoot", source_of("chatwoot", SECRET, map=MAP)),
         Configured("gladly", source_of("gladly", SECRET, map=MAP)),
         Configured("gladly-basic", source_of("gladly", f"u:{SECRET}", auth="basic", map=MAP), **open_),
         Configured("dixa", source_of("dixa", "00ff" * 8, map=MAP), "ab" * 16),
