@@ -47,7 +47,10 @@ def source_of_kind(
         raise Ended(f"there is no kind {kind}" + hint, status=2)
     table: dict[str, Any] = {"kind": kind, **({"secret_env": secret_env} if secret_env else {})}
     unproven: list[str] = []
-    return _loaded(kind, table, changes, unproven), unproven
+    source = _loaded(kind, table, changes, unproven)
+    if secret_env and not source.secrets and not unproven:
+        unproven.append(f"{secret_env}: is not set in the environment")
+    return source, unproven
 
 
 def source_changed(source: SourceSettings, config: Path | None, changes: Sequence[str]) -> SourceSettings:
