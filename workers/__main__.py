@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
+from types import FrameType
+from typing import Never
 from uuid import uuid4
 
 from service import logs
@@ -20,6 +23,8 @@ from workers.runtime import Runtime
 
 def main() -> int:
     arguments = _arguments()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, _end)
     logs.configure(sys.stderr)
     try:
         settings = load(os.environ, role="work", cwd=Path.cwd())
@@ -41,6 +46,11 @@ def main() -> int:
         patience_seconds=settings.acquire.timeout_seconds + DRAIN_SECONDS,
     ).run()
     return 0
+
+
+def _end(_number: int, _frame: FrameType | None) -> Never:
+    """Asked to stop before anything is in flight: there is nothing to drain."""
+    sys.exit(0)
 
 
 def _arguments() -> argparse.Namespace:

@@ -97,6 +97,7 @@ class ConcurrentWorker(BaseWorker):
 
     def run(self) -> None:
         """Work until a signal asks to stop."""
+        self._install_signal_handlers()  # RQ does so after others can see the worker, and signal it
         self._bookkeeper.start()
         self.work(logging_level=None)
 

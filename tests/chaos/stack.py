@@ -33,7 +33,7 @@ rate_per_second = 1000
 [reopen]
 max_attempts = 1000
 backoff_base_seconds = 0.2
-backoff_cap_seconds = 3
+backoff_cap_seconds = 1.5
 settle_seconds = {SETTLE_SECONDS}
 [sources.{SOURCE}]
 kind = "standard"
