@@ -1,4 +1,4 @@
-"""Whatever is sent to a source of any kind, signed or not: an answer of the contract, never a fault of ours."""
+"""Whatever is sent to a source of any kind, signed or not: an answer of the contract, no fault of ours."""
 
 from __future__ import annotations
 
