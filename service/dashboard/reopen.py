@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 SIBLINGS = 12
-MOST_DELIVERIES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +40,8 @@ class ReopenPages:
         record = await self.ledger.reads.reopen(request.path_params["id"])
         if record is None:
             raise NotFound("there is no reopen of that id")
-        deliveries, deeds, thread, siblings = await asyncio.gather(
-            self.ledger.heard.of_reopen(
-                record.id, since_ms=record.created_ms, count=min(record.deliveries, MOST_DELIVERIES)
-            ),
+        arrivals, deeds, thread, siblings = await asyncio.gather(
+            self.ledger.reads.arrivals(record.id),
             self.ledger.audit.of(record.id),
             self.ledger.reads.thread_alone(record.thread_id),
             self._siblings(record),
@@ -60,7 +57,7 @@ class ReopenPages:
             email=record.email,
             moments=story(
                 record,
-                deliveries=deliveries,
+                arrivals=arrivals,
                 deeds=deeds,
                 unsettled=thread.unsettled if thread else (),
                 duplicates=thread.duplicates if thread else (),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from service.domain.reopens import Attempt, Call, Reopen
     from service.domain.threads import Duplicate, Intent
     from service.ledger.audit import Entry
-    from service.ledger.reads import Delivery
+    from service.ledger.reads import Arrivals
 
 OUTCOMES = {
     "reopened": "Acquire opened a new case",
@@ -43,14 +43,14 @@ class Moment:
 def story(
     record: Reopen,
     *,
-    deliveries: Sequence[Delivery],
+    arrivals: Arrivals,
     deeds: Sequence[Entry],
     unsettled: Sequence[Intent],
     duplicates: Sequence[Duplicate],
 ) -> list[Moment]:
     """Everything that is known, oldest first; what is to come stands last."""
     moments = [
-        *_arrivals(record, deliveries),
+        *_arrivals(record, arrivals),
         *(_attempt(attempt) for attempt in record.attempts),
         *(_deed(entry) for entry in deeds),
         *(_duplicate(found) for found in duplicates if found.reopen_id == record.id),
@@ -59,25 +59,24 @@ def story(
     return [*moments, *_now(record, unsettled)]
 
 
-def _arrivals(record: Reopen, deliveries: Sequence[Delivery]) -> Iterator[Moment]:
+def _arrivals(record: Reopen, arrivals: Arrivals) -> Iterator[Moment]:
     if record.again_of:
         title = f"Asked for once more, after {record.again_of}"
         yield Moment(record.created_ms, "deed", title, record.again_reason or "", quoted=True)
-    first = next((each for each in deliveries if each.verdict != "duplicate"), None)
     if not record.again_of:
-        where = f"delivery {first.id}" if first else "its delivery is no longer among the latest"
-        yield Moment(record.created_ms, "in", f"Accepted from {record.source}", where)
+        once = record.deliveries == 1 and arrivals.latest_delivery
+        yield Moment(
+            record.created_ms,
+            "in",
+            f"Accepted from {record.source}",
+            f"delivery {arrivals.latest_delivery}" if once else "",
+        )
     if record.contact_id is None or record.thread_id is None:
         how = f"The address {record.email} is looked up in Acquire." if record.email else says(record.reason)
         yield Moment(record.created_ms, "decision", "Contact and thread are not known", how)
-    repeats = [each for each in deliveries if each.verdict == "duplicate"]
-    for each in repeats:
-        text = "With another body than the first: the first one counts." if each.reason == "conflict" else ""
-        yield Moment(each.received_ms, "in", "The same event came again; it counts once", text)
-    unseen = record.deliveries - 1 - len(repeats)
-    if unseen > 0 and not record.again_of:
-        title = f"Came {unseen} more time{'s' * (unseen != 1)}, no longer among the latest deliveries"
-        yield Moment(record.created_ms, "in", title)
+    for at_ms, with_another_body in arrivals.repeats:
+        text = "With another body than the first: the first one counts." if with_another_body else ""
+        yield Moment(at_ms, "in", "The same event came again; it counts once", text)
 
 
 def _attempt(attempt: Attempt) -> Moment:

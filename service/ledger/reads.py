@@ -53,6 +53,16 @@ class DeliveryPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrivals:
+    """The latest delivery of an event, and its repeats: when each came (unix ms), and whether with another
+    body. Of very many repeats the first ones.
+    """
+
+    latest_delivery: str | None
+    repeats: tuple[tuple[int, bool], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ThreadView:
     """A thread with all its reopens, oldest first."""
 
@@ -113,6 +123,13 @@ class Reads:
         value = await self._ask(self._redis.hget(f"{P}r:{reopen_id}", "body_hash"))
         return value.decode() if value else None
 
+    async def arrivals(self, reopen_id: str) -> Arrivals:
+        """When and how the event of a reopen came."""
+        fields = await self._ask(self._redis.hmget(f"{P}r:{reopen_id}", ["last_delivery", "repeats"]))
+        latest, repeats = (value.decode() if value else "" for value in fields)
+        told = [(int(each.rstrip("!")), each.endswith("!")) for each in repeats.split()]
+        return Arrivals(latest or None, tuple(told))
+
     async def reopens(self, ids: list[str]) -> list[Reopen | None]:
         """The records of these ids, in order; None where there is none."""
         return await self._records(ids)
@@ -168,8 +185,9 @@ class Reads:
         taken: list[Delivery] = []
         last: str | None = None
         end, scanned = f"({cursor}" if cursor else "+", 0
+        step = SCAN_STEP if verdict or source else limit + 1
         while scanned < SCANNED_DELIVERIES:
-            entries = await self._ask(self._redis.xrevrange(f"{P}deliveries", end, "-", count=SCAN_STEP))
+            entries = await self._ask(self._redis.xrevrange(f"{P}deliveries", end, "-", count=step))
             for entry_id, raw in entries:
                 fields = _decoded(raw)
                 if verdict not in {None, fields["verdict"]} or source not in {None, fields["source"]}:
@@ -178,7 +196,7 @@ class Reads:
                     return DeliveryPage(tuple(taken), last)
                 taken.append(delivery_from(fields))
                 last = entry_id.decode()
-            if len(entries) < SCAN_STEP:
+            if len(entries) < step:
                 break
             scanned += len(entries)
             end = f"({entries[-1][0].decode()}"

@@ -24,17 +24,27 @@ DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 
 
 def find_chromium() -> str:
-    """The browser on this machine. Raises `RuntimeError` that says what to install."""
+    """The browser on this machine: the system's, else the one that Playwright fetched. Raises `RuntimeError`
+    that says what to install.
+    """
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
-    if found is None:
-        raise RuntimeError("the browser tests need Chromium: apt install chromium (Debian, Ubuntu)")
-    return found
+    if found is not None:
+        return found
+    with sync_playwright() as playwright:
+        fetched = playwright.chromium.executable_path
+    if not Path(fetched).exists():
+        raise RuntimeError(
+            "the browser tests need Chromium: apt install chromium (Debian),"
+            " or .venv/bin/playwright install --with-deps chromium (elsewhere)"
+        )
+    return fetched
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
+    path = find_chromium()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         yield browser
         browser.close()
 

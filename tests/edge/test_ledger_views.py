@@ -16,6 +16,7 @@ from service.ledger import Ledger, open_ledger
 from service.ledger.admission import Admission
 from service.ledger.audit import By
 from service.ledger.listing import Wanted
+from service.ledger.reads import Delivery
 from service.queue import Bells
 
 ANNA = By("Anna", "dashboard", "because")
@@ -129,6 +130,26 @@ class TestListing:
         assert sorted(later + earlier) == [f"id-{number:04}" for number in range(6)]
         assert "id-0002" in later
         assert await picked(ledger, Wanted(since_ms=moment + 60_000)) == []
+
+
+class TestArrivals:
+    async def test_every_repeat_is_remembered(self, ledger: Ledger):
+        """Deliveries of a known event are told with their time, and whether their body was another."""
+        reopen_id = await admitted(ledger, 1)
+        await admitted(ledger, 1, delivery_id="second")
+        await admitted(ledger, 1, delivery_id="third", body_hash="other")
+        arrivals = await ledger.reads.arrivals(reopen_id)
+        assert arrivals.latest_delivery == "third"
+        assert [other for _, other in arrivals.repeats] == [False, True]
+
+    async def test_a_delivery_and_an_ignored_ticket_are_found(self, ledger: Ledger):
+        """One delivery, and ignored ones of a ticket, are found among the latest."""
+        await admitted(ledger, 1)
+        note = Delivery("d9", "support", "e9", 1, "ignored", "agent_reply", None, ticket_id="t9")
+        await ledger.account.note([note])
+        assert await ledger.heard.of_event("t9") == [note]
+        (found,) = await ledger.heard.of_delivery("delivery-1")
+        assert found.verdict == "accepted"
 
 
 class TestSeries:

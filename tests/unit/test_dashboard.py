@@ -15,7 +15,7 @@ from service.dashboard.silence import HOUR_MS, silences
 from service.dashboard.story import story
 from service.domain.reopens import Attempt, AttemptOutcome, Reopen, Status
 from service.ledger.audit import Entry
-from service.ledger.reads import Account, Delivery, Stats
+from service.ledger.reads import Account, Arrivals, Stats
 from service.ledger.series import Series, Slot
 
 NOW = 1_800_000_000_000
@@ -150,16 +150,16 @@ class TestStory:
     )
 
     def told(self, record: Reopen) -> list[str]:
-        again = Delivery("d2", "support", "e", 1_500, "duplicate", None, record.id)
+        arrivals = Arrivals("d2", ((1_500, False), (1_600, True)))
         deed = Entry("5-0", 5_000, "Anna", "dashboard", "retry", record.id, "mended", 1)
-        moments = story(record, deliveries=[again], deeds=[deed], unsettled=(), duplicates=())
+        moments = story(record, arrivals=arrivals, deeds=[deed], unsettled=(), duplicates=())
         return [moment.title for moment in moments]
 
     def test_in_the_order_it_happened(self):
         """Arrivals, attempts, deeds of people, and where it stands now."""
         assert self.told(self.record) == [
             "Accepted from support",
-            "Came 1 more time, no longer among the latest deliveries",
+            "The same event came again; it counts once",
             "The same event came again; it counts once",
             "Attempt 1: Acquire refused with 422 after 1.0 s",
             "Anna (dashboard): retry",

@@ -41,20 +41,23 @@ end
 
 local function again(a, id)
   local key = P .. 'r:' .. id
-  local r = redis.call('HMGET', key, 'status', 'reason', 'body_hash', 'last_delivery', 'text', 'id')
+  local r = redis.call('HMGET', key, 'status', 'reason', 'body_hash', 'last_delivery', 'text', 'repeats')
   if not r[1] then
     note(a, 'duplicate', id, '')
     return { 'duplicate', id, '', '', '0' }
   end
+  local conflict = id == a.id and r[3] ~= a.body_hash
   if r[4] ~= a.delivery_id then
     redis.call('HINCRBY', key, 'deliveries', 1)
     redis.call('HSET', key, 'last_delivery', a.delivery_id)
+    if #(r[6] or '') < 1000 then
+      redis.call('HSET', key, 'repeats', (r[6] or '') .. text(now) .. (conflict and '!' or '') .. ' ')
+    end
     note(a, 'duplicate', id, '')
   end
   if (not r[5] or r[5] == '') and a.text ~= '' and (r[1] == 'queued' or r[1] == 'held') then
     redis.call('HSET', key, 'text', a.text)
   end
-  local conflict = id == a.id and r[3] ~= a.body_hash
   return { 'duplicate', id, r[1], r[2] or '', conflict and '1' or '0' }
 end
 

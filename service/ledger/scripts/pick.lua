@@ -70,7 +70,7 @@ local function by_sets()
     before = math.min(before or math.huge, first_position(tonumber(f.until_ms)))
   end
   local found, looked_at = {}, 0
-  local step = f.checked and 500 or f.limit + 1
+  local step = f.limit + 1
   while #found <= f.limit and looked_at < f.most do
     local high = before and before ~= math.huge and '(' .. text(before) or '+inf'
     local low = lowest == math.huge and '+inf' or lowest == -math.huge and '-inf' or text(lowest)
@@ -94,6 +94,7 @@ local function by_sets()
     if #rows < step then
       return found, nil
     end
+    step = math.max(step, 500)
   end
   return found, before
 end
