@@ -21,7 +21,7 @@ help: ## show this help
 run: setup ## set everything up, run the service and show one reopened case (Ctrl-C stops)
 	@exec $(PY) -m service run
 
-test: setup-dev ## set everything up and run every test
+test: setup-dev $(VENV)/.chromium ## set everything up and run every test
 	@$(PY) -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
 simulate: setup-dev ## play the protocol with a cut at every step, for 60 s (SEED=n tells one history)
@@ -36,7 +36,7 @@ bench-sources: setup-dev ## what verifying and reading one 5 kB Zendesk event co
 bench-dashboard: setup-dev ## the dashboard's pages with 1,000 and with 220,000 reopens
 	@$(PY) -m bench.dashboard $(ARGS)
 
-screenshots: setup-dev ## take the pictures in docs/screenshots anew
+screenshots: setup-dev $(VENV)/.chromium ## take the pictures in docs/screenshots anew
 	@$(PY) -m tests.browser $(ARGS)
 
 bench-kills: setup-dev ## kill workers in the middle of calls: how soon is Acquire asked what came of them?
@@ -55,7 +55,7 @@ types: setup-dev ## check the types
 
 setup: $(VENV)/.project $(VENV)/.redis ## make .venv with what running needs
 
-setup-dev: setup $(VENV)/.dev $(VENV)/.chromium ## the same with what testing needs
+setup-dev: setup $(VENV)/.dev ## the same with what testing needs
 
 lock: ## bring the lock files up to date with pyproject.toml (UPGRADE=1: newest versions)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pipx install uv" >&2; exit 1; }
