@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test simulate chaos bench-dashboard bench-sources bench-kills screenshots lint format types setup \
+.PHONY: help run test simulate chaos bench-dashboard bench-sources bench-kills bench-intake screenshots lint format types setup \
 	setup-dev lock clean
 MAKEFLAGS += --no-print-directory
 
@@ -38,6 +38,9 @@ bench-dashboard: setup-dev ## the dashboard's pages with 1,000 and with 220,000 
 
 screenshots: setup-dev $(VENV)/.chromium ## take the pictures in docs/screenshots anew
 	@$(PY) -m tests.browser $(ARGS)
+
+bench-intake: setup-dev ## accepted deliveries a second, beside a naive service and beside Starlette alone
+	@$(PY) -m bench.intake $(ARGS)
 
 bench-kills: setup-dev ## kill workers in the middle of calls: how soon is Acquire asked what came of them?
 	@$(PY) -m bench.kills $(ARGS)

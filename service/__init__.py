@@ -2,7 +2,7 @@
 
 The flow, and the file of each step:
 
-    receiver.receive        a helpdesk posts a signed webhook
+    receiver                a helpdesk posts a signed webhook
     sources.*.verify, read  is it authentic, and what does it say?
     domain.decide           does a customer's reply wait for an answer?
     ledger.admit            stored once, in order, with a bell in RQ's queue; only now the answer 200

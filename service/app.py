@@ -13,7 +13,6 @@ from redis import Redis as SyncRedis
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.routing import Route
 
 from service import api, dashboard, metrics, probes
 from service.answers import error
@@ -21,6 +20,8 @@ from service.clock import SystemClock
 from service.connections import async_client
 from service.domain.errors import LedgerUnavailable
 from service.faults import Faults
+from service.intake.commit import GroupCommit
+from service.intake.front import Front
 from service.kept import keep_in, keep_nothing
 from service.ledger import open_ledger
 from service.ledger.cases import news_of
@@ -73,7 +74,7 @@ def create_app(settings: Settings, clock: Clock) -> Starlette:
 
     receiver = Receiver(
         settings.sources,
-        ledger.admissions,
+        GroupCommit(ledger.admissions, clock).admit,
         notes,
         clock,
         receiver_metrics,
@@ -96,13 +97,12 @@ def create_app(settings: Settings, clock: Clock) -> Starlette:
 
     app = Starlette(
         routes=[
-            Route("/webhooks/{source}", receiver),
             *api.routes(ledger, settings, clock),
             *probes.routes(ledger.reads),
             *metrics.routes(ledger, receiver_metrics, clock),
             *dashboard.routes(ledger, connection, settings, clock),
         ],
-        middleware=[Middleware(Faults)],
+        middleware=[Middleware(Faults), Middleware(Front, receiver=receiver)],
         exception_handlers={HTTPException: _http_error},
         lifespan=lifespan,
     )

@@ -8,12 +8,19 @@ from __future__ import annotations
 import logging
 import math
 import os
+import sys
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from json import dumps
-from typing import TextIO
+from types import TracebackType
+from typing import TextIO, TypeAlias
 
 from service.clock import Clock, SystemClock
+
+_Exception: TypeAlias = (
+    tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+)
 
 
 def get_logger(name: str) -> EventLogger:
@@ -27,17 +34,28 @@ class EventLogger:
         self._logger = logger
 
     def info(self, event: str, /, **fields: object) -> None:
-        self._logger.info("%s", event, extra={_FIELDS: fields})
+        self._write(logging.INFO, event, fields)
 
     def warning(self, event: str, /, **fields: object) -> None:
-        self._logger.warning("%s", event, extra={_FIELDS: fields})
+        self._write(logging.WARNING, event, fields)
 
     def error(self, event: str, /, **fields: object) -> None:
-        self._logger.error("%s", event, extra={_FIELDS: fields})
+        self._write(logging.ERROR, event, fields)
 
     def exception(self, event: str, /, **fields: object) -> None:
         """Write an error with the traceback of the exception being handled."""
-        self._logger.log(logging.ERROR, "%s", event, exc_info=True, extra={_FIELDS: fields})
+        self._write(logging.ERROR, event, fields, sys.exc_info())
+
+    def _write(
+        self, level: int, event: str, fields: Mapping[str, object], exc_info: _Exception | None = None
+    ) -> None:
+        # A line for each delivery: the record is made here, since the logger would look up its caller's file
+        # and line, which nobody is shown, and that costs as much as all the rest.
+        logger = self._logger
+        if logger.isEnabledFor(level):
+            record = logging.LogRecord(logger.name, level, "", 0, event, None, exc_info)
+            record.__dict__[_FIELDS] = fields
+            logger.handle(record)
 
 
 def configure(
@@ -65,6 +83,8 @@ def configure(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
+    # What no line of ours shows need not be looked up for each.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     for name in _TOO_TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -75,18 +95,19 @@ class _JsonLines(logging.Formatter):
         self._clock = clock
 
     def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, object] = {
-            "time": _rfc3339(self._clock.now()),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "event": record.getMessage(),
-        }
-        for name, value in _fields(record).items():
-            line.setdefault(name, _plain(value))
+        told = {name: _plain(value) for name, value in _fields(record).items() if name not in _OWN_NAMES}
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+            told["traceback"] = self.formatException(record.exc_info)
         # ASCII only: no byte of a value can then act on a terminal or break a line.
-        return dumps(line)
+        head = _json_head(record.levelname, record.name, record.getMessage())
+        rest = f", {dumps(told)[1:]}" if told else "}"
+        return f'{{"time": "{_rfc3339(self._clock.now())}", {head}{rest}'
+
+
+@lru_cache(maxsize=256)
+def _json_head(level: str, logger: str, event: str) -> str:
+    """Level, logger and event: the same few for every line."""
+    return dumps({"level": level.lower(), "logger": logger, "event": event})[1:-1]
 
 
 class _ReadableLines(logging.Formatter):
@@ -116,8 +137,10 @@ def _fields(record: logging.LogRecord) -> Mapping[str, object]:
 
 def _plain(value: object) -> object:
     """Answer the value as JSON holds it; what JSON does not know is written as its `str`."""
+    if type(value) in _PLAIN:
+        return value
     match value:
-        case None | bool() | int() | str():
+        case bool() | int() | str():
             return value
         case float():
             return value if math.isfinite(value) else str(value)
@@ -153,6 +176,8 @@ def _rfc3339(moment: datetime) -> str:
 
 
 _FIELDS = "reopener_fields"
+_OWN_NAMES = frozenset({"time", "level", "logger", "event"})
+_PLAIN = frozenset({str, int, bool, type(None)})
 # httpx writes whole URLs at INFO, RQ the descriptions of jobs, uvicorn.access every request once more.
 _TOO_TALKATIVE = ("httpx", "httpcore", "rq", "rq.worker", "uvicorn.access")
 _COLOURS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31;1m", "INFO": "\x1b[32m"}

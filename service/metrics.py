@@ -38,6 +38,7 @@ class ReceiverMetrics:
             ["source", "verdict", "reason"],
             registry=self.registry,
         )
+        self._counters: dict[tuple[str, str, str], Counter] = {}
         self._seconds = Histogram(
             "reopener_delivery_seconds",
             "Time from a delivery's headers to its answer; helpdesks give up after 3 to 20 seconds.",
@@ -47,7 +48,11 @@ class ReceiverMetrics:
 
     def answered(self, source: str, verdict: str, reason: str, seconds: float) -> None:
         """Count an answer. Callers pass sources that are configured, or one word for all others."""
-        self._deliveries.labels(source, verdict, reason).inc()
+        known = (source, verdict, reason)
+        counter = self._counters.get(known)
+        if counter is None:
+            counter = self._counters[known] = self._deliveries.labels(*known)
+        counter.inc()
         self._seconds.observe(seconds)
 
 

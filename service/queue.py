@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from rq import Queue
 from rq.exceptions import DeserializationError
@@ -29,6 +29,7 @@ JOB_TIMEOUT_SECONDS = 900
 BELL_SECONDS = 10
 """How long a bell is taken for outstanding before the sweeper rings again."""
 FAILED_JOB_SECONDS = 86_400
+MOULD_NAME, MOULD_BELL = "MOULDNAME", "MOULDBELL"
 _UNSAFE = re.compile(r"[^A-Za-z0-9:_.-]")
 """A box may be named for a ticket, and dashboards of RQ print descriptions as they are."""
 
@@ -63,7 +64,15 @@ class Bells:
 
     def bell(self, name: str) -> Bell:
         """A bell for the thread that `name` (a reopen's id or a box) belongs to."""
-        bell_id = uuid4().hex
+        return self._made(name, token_hex(16))
+
+    def mould(self) -> Bell:
+        """A bell of which a script makes many: wherever its fields and its job's key hold `MOULD_NAME` or
+        `MOULD_BELL`, the reopen's id and the bell's go in. Both are letters and digits only.
+        """
+        return self._made(MOULD_NAME, MOULD_BELL)
+
+    def _made(self, name: str, bell_id: str) -> Bell:
         job = Job.create(
             JOB_FUNCTION,
             args=[name, bell_id, JOB_VERSION],

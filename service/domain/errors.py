@@ -2,6 +2,8 @@
 
 ReopenerError
 ├── LedgerUnavailable   ledger_unavailable   Redis is away, hangs, or did not confirm in time
+│   ├── Overloaded      overloaded           more deliveries wait for Redis than are let wait
+│   └── NotAdmitted     not_admitted         Redis refuses this event, whatever becomes of others
 ├── Fenced              lease_lost           somebody else holds the thread now: stop, decide nothing
 ├── Conflict            conflict             a verb that the status of the reopen forbids
 ├── NotFound            not_found
@@ -24,6 +26,18 @@ class LedgerUnavailable(ReopenerError):
     """Redis is away, hangs, or did not confirm in time: the write is not known to have happened."""
 
     slug = "ledger_unavailable"
+
+
+class Overloaded(LedgerUnavailable):
+    """More waits for Redis than is let wait: shed at once, and not written."""
+
+    slug = "overloaded"
+
+
+class NotAdmitted(LedgerUnavailable):
+    """Redis refuses this one event (a key of another type in its way); nothing of it is stored."""
+
+    slug = "not_admitted"
 
 
 class Fenced(ReopenerError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from base64 import b32encode
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -150,7 +149,13 @@ class Policy:
 def reopen_id(source: str, event_id: str) -> str:
     """The id that a source's event always gets, however often and wherever it arrives."""
     digest = hashlib.sha256(f"{source}\0{event_id}".encode("utf-8", "surrogatepass")).digest()
-    return b32encode(digest[:15]).decode("ascii").lower()
+    number = int.from_bytes(digest[:15], "big")
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(110, -1, -10)])
+
+
+_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = [first + second for first in _BASE32 for second in _BASE32]
+"""Base 32 as in RFC 4648, in lower case, by ten bits: the standard library's costs as much as the hash."""
 
 
 def begin_attempt(reopen: Reopen, now_ms: int) -> Reopen:

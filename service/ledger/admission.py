@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from service.domain.errors import NotAdmitted
 from service.domain.reopens import RECORD_VERSION
 from service.ledger.scripts import packed
+from service.queue import MOULD_BELL, MOULD_NAME
 
 if TYPE_CHECKING:
     from service.ledger.scripts import Scripts
@@ -78,46 +81,72 @@ class Admissions:
 
     async def admit(self, admissions: Sequence[Admission]) -> list[Admitted]:
         """All of them stored, or none. Raises `LedgerUnavailable` where that is not known."""
-        rows = await self._scripts.run(
+        (outcome,) = await self.admit_together([packed_delivery(admissions)])
+        if isinstance(outcome, NotAdmitted):
+            raise outcome
+        return outcome
+
+    async def admit_together(self, deliveries: Sequence[bytes]) -> list[list[Admitted] | NotAdmitted]:
+        """What became of each delivery (`packed_delivery`), in order: one round trip for all of them.
+
+        Each is stored as a whole or not at all, and one that Redis refuses does not keep the others out.
+        Raises `LedgerUnavailable` where it is not known what was stored.
+        """
+        bell = self._bells.mould()
+        mould = [bell.job_key, bell.queue_key, bell.queues_key, MOULD_NAME, MOULD_BELL, *bell.fields]
+        answer = await self._scripts.run(
             "admit",
             self._quarantine_ms,
             self._bell_ms,
             KEPT_DELIVERIES,
-            packed([self._told(admission) for admission in admissions]),
+            packed(mould),
+            b"[%b]" % b",".join(deliveries),
         )
-        return [Admitted(row[0], row[1], row[2], row[3], row[4] == "1") for row in rows]
-
-    def _told(self, admission: Admission) -> dict[str, object]:
-        bell = self._bells.bell(admission.reopen_id)
-        return {
-            "id": admission.reopen_id,
-            "source": admission.source,
-            "event_id": admission.event_id,
-            "ticket_id": admission.ticket_id or "",
-            "contact_id": _id(admission.contact_id),
-            "thread_id": _id(admission.thread_id),
-            "box": admission.box,
-            "status": "held" if admission.held_for else "queued",
-            "reason": admission.held_for or "",
-            "detail": admission.detail or "",
-            "text": admission.text or "",
-            "email": admission.email or "",
-            "message_key": admission.message_key or "",
-            "weak_key": admission.weak_key or "",
-            "weak_ms": str(admission.weak_seconds * 1000),
-            "body_hash": admission.body_hash,
-            "delivery_id": admission.delivery_id,
-            "again_of": admission.again_of or "",
-            "again_reason": admission.again_reason or "",
-            "audit": admission.audit or "",
-            "version": str(RECORD_VERSION),
-            "bell": bell.id,
-            "job_key": bell.job_key,
-            "queue_key": bell.queue_key,
-            "queues_key": bell.queues_key,
-            "job": bell.fields,
-        }
+        return [_outcome(rows) for rows in json.loads(answer)]
 
 
-def _id(number: int | None) -> str:
-    return "" if number is None else str(number)
+def packed_delivery(admissions: Sequence[Admission]) -> bytes:
+    """All that one delivery leaves, as the script takes it; what is empty is left out."""
+    return packed([_told(admission) for admission in admissions])
+
+
+def _told(admission: Admission) -> dict[str, str]:
+    told = {
+        "id": admission.reopen_id,
+        "source": admission.source,
+        "event_id": admission.event_id,
+        "ticket_id": admission.ticket_id,
+        "contact_id": _id(admission.contact_id),
+        "thread_id": _id(admission.thread_id),
+        "box": admission.box,
+        "status": "held" if admission.held_for else "queued",
+        "reason": admission.held_for,
+        "detail": admission.detail,
+        "text": admission.text,
+        "email": admission.email,
+        "message_key": admission.message_key,
+        "weak_key": admission.weak_key,
+        "weak_ms": str(admission.weak_seconds * 1000) if admission.weak_key else None,
+        "body_hash": admission.body_hash,
+        "delivery_id": admission.delivery_id,
+        "again_of": admission.again_of,
+        "again_reason": admission.again_reason,
+        "audit": admission.audit,
+        "version": _VERSION,
+        # RQ's ids hold letters, digits, hyphens and underscores.
+        "bell": admission.delivery_id.replace(".", "-"),
+    }
+    return {name: value for name, value in told.items() if value}
+
+
+_VERSION = str(RECORD_VERSION)
+
+
+def _outcome(rows: list[list[Any]] | str) -> list[Admitted] | NotAdmitted:
+    if isinstance(rows, str):
+        return NotAdmitted(f"Redis refuses this event: {rows}")
+    return [Admitted(row[0], row[1], row[2], row[3], row[4] == "1") for row in rows]
+
+
+def _id(number: int | None) -> str | None:
+    return None if number is None else str(number)

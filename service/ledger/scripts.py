@@ -78,7 +78,10 @@ async def ask(asked: Awaitable[Any]) -> Any:
 
 def packed(value: object) -> bytes:
     """JSON for a script. A lone half of a surrogate pair, which Lua's cjson refuses, becomes "?"."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return _encoded(value).encode("utf-8", "replace")
+
+
+_encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
 @cache

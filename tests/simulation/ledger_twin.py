@@ -11,7 +11,7 @@ from service.domain.errors import LedgerUnavailable
 from service.domain.reopens import Policy
 from service.ledger import Ledger, open_ledger
 from service.ledger.scripts import NAMES, _source
-from service.queue import Bell
+from service.queue import MOULD_BELL, MOULD_NAME, Bell
 from tests.simulation import telling
 from tests.simulation.engine import Node, Step
 from tests.simulation.lua import LUA
@@ -111,7 +111,12 @@ class Bells:
 
     def bell(self, name: str) -> Bell:
         self._server.bells += 1
-        number = f"bell{self._server.bells}"
+        return self._made(name, f"bell{self._server.bells}")
+
+    def mould(self) -> Bell:
+        return self._made(MOULD_NAME, MOULD_BELL)
+
+    def _made(self, name: str, number: str) -> Bell:
         return Bell(number, f"rq:job:{number}", QUEUE_KEY, "rq:queues", ("name", name, "status", "queued"))
 
 

@@ -28,7 +28,7 @@ class Lua:
         self._redis: RedisTwin
         self._compiled: dict[str, Any] = {}
         tools = self._table(
-            {"redis": self._call, "decode": self._decode, "encode": json.dumps, "sha1hex": _sha1hex}
+            {"redis": self._call, "decode": self._decode, "encode": self._encode, "sha1hex": _sha1hex}
         )
         self._lua.execute(SANDBOX, tools)
         self._unpacked = self._lua.eval("function(t) return 0, 0, unpack(t) end")
@@ -51,6 +51,9 @@ class Lua:
 
     def _decode(self, text: str) -> Any:
         return self._nested(json.loads(text))
+
+    def _encode(self, value: Any) -> str:
+        return json.dumps(self._plain(value))
 
     def _nested(self, value: Any) -> Any:
         if type(value) is list:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -14,9 +15,8 @@ def question(script: str, args: list[Any]) -> str:
     texts = [value.decode() if isinstance(value, bytes) else str(value) for value in args]
     match script:
         case "admit":
-            names = ", ".join(
-                f"{told['event_id']} ({told['box']}, {told['status']})" for told in json.loads(texts[3])
-            )
+            events = itertools.chain(*json.loads(texts[4]))
+            names = ", ".join(f"{told['event_id']} ({told['box']}, {told['status']})" for told in events)
             return f"admit {names}"
         case "claim":
             return f"claim {texts[0]} for {texts[1] or 'no bell'} as {texts[2]}"

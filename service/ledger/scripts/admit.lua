@@ -1,32 +1,93 @@
--- Admit events: dedupe, record, indexes, inbox and bell, as a whole or not at all (rule 1).
+-- Admit deliveries: dedupe, record, indexes, inbox and bell, each delivery as a whole or not at all (rule 1).
 -- ARGV[1]  quarantine_ms
 -- ARGV[2]  bell_ms, how long a bell is taken for outstanding
 -- ARGV[3]  how many deliveries the stream of the latest keeps
--- ARGV[4]  JSON list of admissions, all values strings:
+-- ARGV[4]  JSON list: a bell's job key, queue key, key of the set of queues; what stands in them for a reopen's
+--          id and for a bell's id; then the job's fields and values in turn
+-- ARGV[5]  JSON list of deliveries, each a list of admissions, all values strings, what is empty left out:
 --          {id, source, event_id, ticket_id, contact_id, thread_id, box, status, reason, detail, text, email,
---           message_key, weak_key, weak_ms, body_hash, delivery_id, again_of, again_reason, version, audit,
---           bell, job_key, queue_key, queues_key, job: [field, value, ...]}
--- Returns a list of {verdict, reopen id, status, reason, conflict}.
+--           message_key, weak_key, weak_ms, body_hash, delivery_id, again_of, again_reason, version, audit, bell}
+-- Returns JSON, for each delivery a list of [verdict, reopen id, status, reason, conflict], or Redis' words
+-- where it could not be stored.
 
 local quarantine_ms, bell_ms, kept = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local now = now_ms()
+local now_text = text(now)
 epoch(quarantine_ms)
 
--- Written to the series once for all events.
-local heard, counted = {}, {}
+local mould = cjson.decode(ARGV[4])
+local job_key, queue_key, queues_key, name_mark, bell_mark = unpack(mould, 1, 5)
+local job_fields, to_fill = { unpack(mould, 6) }, {}
+for i, value in ipairs(job_fields) do
+  if string.find(value, name_mark, 1, true) or string.find(value, bell_mark, 1, true) then
+    to_fill[#to_fill + 1] = { i, value }
+  end
+end
+
+local function filled(value, a)
+  return (string.gsub(string.gsub(value, name_mark, a.id), bell_mark, a.bell))
+end
+
+local function ring_for(box, a)
+  for _, field in ipairs(to_fill) do
+    job_fields[field[1]] = filled(field[2], a)
+  end
+  ring(box, a.bell, bell_ms, filled(job_key, a), queue_key, queues_key, job_fields, now)
+end
+
+-- Counts are written once for all deliveries, and only for those that were stored.
+local totals, series_of, heard = {}, {}, {}
+-- Of the delivery at hand: what is to be counted, and what was made.
+local counted, made
 
 local function note(a, verdict, id, reason, detail)
   redis.call('XADD', P .. 'deliveries', 'MAXLEN', '~', kept, '*', 'id', a.delivery_id, 'source', a.source,
-    'event_id', a.event_id, 'verdict', verdict, 'reason', reason, 'reopen_id', id, 'ms', text(now),
+    'event_id', a.event_id, 'verdict', verdict, 'reason', reason, 'reopen_id', id, 'ms', now_text,
     'detail', detail or '')
-  redis.call('HINCRBY', P .. 'totals', 'deliveries:' .. verdict, 1)
-  local what = a.source .. ':in:' .. verdict
-  counted[what] = (counted[what] or 0) + 1
-  heard[a.source] = true
+  counted[#counted + 1] = { verdict, a.source }
+end
+
+local function add(sums, name, number)
+  sums[name] = (sums[name] or 0) + number
+end
+
+local function count_in()
+  for _, each in ipairs(counted) do
+    local verdict, source = each[1], each[2]
+    add(totals, 'deliveries:' .. verdict, 1)
+    add(series_of, source .. ':in:' .. verdict, 1)
+    heard[source] = true
+    if verdict ~= 'duplicate' then
+      add(totals, 'accepted', 1)
+    end
+  end
+end
+
+local function find_all(id, values)
+  local members = {}
+  for _, value in ipairs(values) do
+    if value ~= '' then
+      members[#members + 1] = 0
+      members[#members + 1] = value .. '\0' .. id
+    end
+  end
+  redis.call('ZADD', P .. 'find', unpack(members))
+end
+
+-- The words of an error caught with pcall: of a key of another type, say. A Redis that takes no writes at all
+-- (a replica, full, its disk failing) says so for the whole script: nothing was written, and the caller must know.
+local function refused(caught)
+  local words = type(caught) == 'table' and caught.err or tostring(caught)
+  for _, code in ipairs({ 'READONLY', 'OOM', 'MISCONF', 'NOREPLICAS', 'MASTERDOWN' }) do
+    if string.find(words, code, 1, true) then
+      error(caught, 0)
+    end
+  end
+  return words
 end
 
 local function known_id(a)
-  if redis.call('EXISTS', P .. 'r:' .. a.id) == 1 or redis.call('EXISTS', P .. 'gone:' .. a.id) == 1 then
+  if redis.call('EXISTS', P .. 'r:' .. a.id, P .. 'gone:' .. a.id) > 0 then
     return a.id
   end
   local same = redis.call('GET', P .. 'same:' .. a.id)
@@ -51,7 +112,7 @@ local function again(a, id)
     redis.call('HINCRBY', key, 'deliveries', 1)
     redis.call('HSET', key, 'last_delivery', a.delivery_id)
     if #(r[6] or '') < 1000 then
-      redis.call('HSET', key, 'repeats', (r[6] or '') .. text(now) .. (conflict and '!' or '') .. ' ')
+      redis.call('HSET', key, 'repeats', (r[6] or '') .. now_text .. (conflict and '!' or '') .. ' ')
     end
     note(a, 'duplicate', id, '')
   end
@@ -78,39 +139,36 @@ end
 local function create(a)
   linked(a)
   local box = redis.call('HGET', P .. 't:' .. a.box, 'alias') or a.box
+  made[#made + 1] = { a, box }
   local position = redis.call('INCR', P .. 'position')
+  if a.status ~= 'held' or string.sub(box, 1, 2) == 'k:' then
+    redis.call('ZADD', P .. 'inbox:' .. box, position, a.id)
+  end
+  if a.status ~= 'held' then
+    ring_for(box, a)
+  end
+  find_all(a.id, { a.id, a.event_id, a.ticket_id, a.contact_id, a.thread_id })
+  local verdict = a.status == 'held' and 'held' or 'accepted'
+  note(a, verdict, a.id, a.reason, a.detail)
+  audit(a.audit)
+  redis.call('SADD', P .. 'sources', a.source)
+  if a.message_key ~= '' then
+    redis.call('SET', P .. 'message:' .. a.message_key, a.id)
+  end
+  redis.call('ZADD', P .. 'is:' .. a.source .. ':' .. a.status, position, a.id)
   redis.call('HSET', P .. 'r:' .. a.id,
     'id', a.id, 'source', a.source, 'event_id', a.event_id, 'position', text(position), 'status', a.status,
-    'created_ms', text(now), 'updated_ms', text(now), 'ticket_id', a.ticket_id, 'contact_id', a.contact_id,
+    'created_ms', now_text, 'updated_ms', now_text, 'ticket_id', a.ticket_id, 'contact_id', a.contact_id,
     'thread_id', a.thread_id, 'text', a.text, 'reason', a.reason, 'detail', a.detail, 'deliveries', '1',
     'again_of', a.again_of, 'again_reason', a.again_reason, 'email', a.email, 'version', a.version, 'box', box,
     'body_hash', a.body_hash, 'last_delivery', a.delivery_id)
   if a.status == 'held' then
     join_failures(a.id, a.status, a.reason, a.detail, text(position))
   end
-  audit(a.audit)
-  redis.call('SADD', P .. 'sources', a.source)
-  redis.call('ZADD', P .. 'is:' .. a.source .. ':' .. a.status, position, a.id)
-  redis.call('HINCRBY', P .. 'totals', 'accepted', 1)
-  for _, value in ipairs({ a.id, a.event_id, a.ticket_id, a.contact_id, a.thread_id }) do
-    find(a.id, value)
-  end
-  if a.message_key ~= '' then
-    redis.call('SET', P .. 'message:' .. a.message_key, a.id)
-  end
-  local verdict = a.status == 'held' and 'held' or 'accepted'
-  note(a, verdict, a.id, a.reason, a.detail)
-  if a.status ~= 'held' or string.sub(box, 1, 2) == 'k:' then
-    redis.call('ZADD', P .. 'inbox:' .. box, position, a.id)
-  end
-  if a.status ~= 'held' then
-    ring(box, a.bell, bell_ms, a.job_key, a.queue_key, a.queues_key, a.job, now)
-  end
   return { verdict, a.id, a.status, a.reason, '0' }
 end
 
-local results = {}
-for i, a in ipairs(cjson.decode(ARGV[4])) do
+local function admitted(a)
   if a.weak_key ~= '' then
     local first = redis.call('GET', P .. 'weak:' .. a.weak_key)
     if first then
@@ -120,12 +178,58 @@ for i, a in ipairs(cjson.decode(ARGV[4])) do
     end
   end
   local id = known_id(a)
-  results[i] = id and again(a, id) or create(a)
+  return id and again(a, id) or create(a)
 end
-for what, number in pairs(counted) do
+
+-- Where a key of another type is in the way, all that the delivery made goes again. A bell may ring for nothing.
+local function unmake()
+  for _, each in ipairs(made) do
+    local a, box = each[1], each[2]
+    local undone = {
+      { 'DEL', P .. 'r:' .. a.id },
+      { 'ZREM', P .. 'is:' .. a.source .. ':' .. a.status, a.id },
+      { 'ZREM', P .. 'inbox:' .. box, a.id },
+      { 'DEL', a.message_key ~= '' and P .. 'message:' .. a.message_key or P .. 'r:' .. a.id },
+      { 'DEL', a.weak_key ~= '' and P .. 'weak:' .. a.weak_key or P .. 'r:' .. a.id },
+    }
+    for _, value in ipairs({ a.id, a.event_id, a.ticket_id, a.contact_id, a.thread_id }) do
+      undone[#undone + 1] = { 'ZREM', P .. 'find', value .. '\0' .. a.id }
+    end
+    for _, command in ipairs(undone) do
+      pcall(redis.call, unpack(command))
+    end
+  end
+end
+
+local empty = { __index = function() return '' end }
+
+local function delivered(admissions)
+  local rows = {}
+  for i, a in ipairs(admissions) do
+    rows[i] = admitted(setmetatable(a, empty))
+  end
+  return rows
+end
+
+local results = {}
+for i, admissions in ipairs(cjson.decode(ARGV[5])) do
+  counted, made = {}, {}
+  local is_stored, rows = pcall(delivered, admissions)
+  if is_stored then
+    count_in()
+    results[i] = rows
+  else
+    results[i] = refused(rows)
+    unmake()
+  end
+end
+for name, number in pairs(totals) do
+  redis.call('HINCRBY', P .. 'totals', name, number)
+end
+for what, number in pairs(series_of) do
   add_to_series(now, what, number)
 end
 for source in pairs(heard) do
-  redis.call('HSET', P .. 'heard', source, text(now))
+  redis.call('HSET', P .. 'heard', source, now_text)
 end
-return results
+return cjson.encode(results)

@@ -1,0 +1,106 @@
+"""How fast durable intake is, beside the same service written naively and beside Starlette answering at once.
+
+    python -m bench.intake [--rounds N] [--seconds S] [--million]
+
+All three run as anybody would run them (one process of uvicorn, uvloop and httptools, the scheduler places
+them), on a Redis of their own with AOF `everysec`, in turn, several rounds; medians are compared. Then ours
+gets half of its rate in open loop. `--million` adds a million deliveries and looks at the receiver's memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import uvloop
+
+from bench import stage
+from bench.load import Answers, closed_loop, open_loop, signed
+
+CONNECTIONS = 32
+MOST_PER_SECOND = {"at_once": 40_000, "naive": 4_000, "ours": 12_000}
+OPEN_LOOP_SECONDS = 8
+MILLION, FIRST = 1_000_000, 100_000
+AT_ONE_GO = 50_000
+
+
+def main() -> int:
+    arguments = _arguments()
+    with tempfile.TemporaryDirectory(prefix="reopener-bench-") as folder:
+        rates = _rates(Path(folder), arguments.rounds, arguments.seconds)
+        ours, naive, at_once = rates["ours"], rates["naive"], rates["at_once"]
+        print(f"ours / naive    {ours / naive:5.2f}   (at least 4)")
+        print(f"ours / at once  {ours / at_once:5.2f}   (at least 0.33)")
+        _open_loop(Path(folder) / "open", ours / 2)
+        if arguments.million:
+            _million(Path(folder) / "million")
+    return 0 if ours >= 4 * naive and ours >= at_once / 3 else 1
+
+
+def _rates(folder: Path, rounds: int, seconds: float) -> dict[str, float]:
+    """The median rate of each, measured in turn."""
+    measured: dict[str, list[float]] = {name: [] for name in MOST_PER_SECOND}
+    for place, (name, most) in itertools.product(range(rounds), MOST_PER_SECOND.items()):
+        at = folder / f"{name}-{place}"
+        with stage.redis_server(at / "redis") as url, stage.app(name, at, url) as (port, _):
+            _load(port, _closed(1_000, seconds=1))
+            answers = _load(port, _closed(int(most * seconds), seconds=seconds, first=1_000))
+        if answers.ok != sum(answers.statuses.values()):
+            raise RuntimeError(f"{name} answered {dict(answers.statuses)}")
+        measured[name].append(answers.per_second)
+    for name, rates in measured.items():
+        print(f"{name:<8} {statistics.median(rates):8.0f} accepted/s   of {[round(rate) for rate in rates]}")
+    return {name: statistics.median(rates) for name, rates in measured.items()}
+
+
+def _open_loop(folder: Path, per_second: float) -> None:
+    with stage.redis_server(folder / "redis") as url, stage.app("ours", folder, url) as (port, _):
+        _load(port, _closed(5_000, seconds=2))
+        requests = signed(1_000_000, int(per_second * OPEN_LOOP_SECONDS), now=int(time.time()))
+        answers = _load(port, lambda port: open_loop(port, requests, per_second=per_second))
+    ranks = "  ".join(f"p{share:.4g} {answers.percentile(share / 100):.1f} ms" for share in (50, 99, 99.9))
+    print(f"open loop at {per_second:.0f}/s: {ranks}   (p99 under 10, p99.9 under 30)")
+    print(f"  answers {dict(answers.statuses)}, slowest {max(answers.ms):.1f} ms")
+
+
+def _million(folder: Path) -> None:
+    with stage.redis_server(folder / "redis") as url, stage.app("ours", folder, url) as (port, pid):
+        after: dict[int, int] = {}
+        for first in range(0, MILLION, AT_ONE_GO):
+            _load(port, _closed(AT_ONE_GO, seconds=600, first=first))
+            after[first + AT_ONE_GO] = stage.resident_kb(pid)
+    grown = after[MILLION] / after[FIRST]
+    print(
+        f"memory {after[FIRST] // 1024} MB after 100,000, {after[MILLION] // 1024} MB after 1,000,000:"
+        f" {grown:.2f} times   (at most 1.1)"
+    )
+
+
+def _closed(count: int, *, seconds: float, first: int = 0) -> Callable[[int], Awaitable[Answers]]:
+    requests = signed(first, count, now=int(time.time()))
+    return lambda port: closed_loop(port, requests, connections=CONNECTIONS, seconds=seconds)
+
+
+def _load(port: int, load: Callable[[int], Awaitable[Answers]]) -> Answers:
+    async def run() -> Answers:
+        return await load(port)
+
+    return uvloop.run(run())
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.intake")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--million", action="store_true", help="a million deliveries more: takes minutes")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""Deliveries that arrive together are admitted together, and none is the worse for its neighbours."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+import redis.asyncio
+from redis import Redis
+
+from service.clock import SystemClock
+from service.connections import async_client
+from service.domain.errors import LedgerUnavailable, NotAdmitted, Overloaded
+from service.domain.reopens import Policy, reopen_id
+from service.intake import commit
+from service.intake.commit import GroupCommit
+from service.ledger import Ledger, open_ledger
+from service.ledger.admission import Admission
+from service.queue import Bells
+
+
+@pytest.fixture
+async def connection(redis_url):
+    connection = async_client(redis_url, for_answers=True)
+    yield connection
+    await connection.aclose()
+
+
+@pytest.fixture
+def ledger(connection: redis.asyncio.Redis) -> Ledger:
+    return open_ledger(connection, Bells(Redis()), SystemClock(), policy=Policy())
+
+
+@pytest.fixture
+def together(ledger: Ledger) -> GroupCommit:
+    return GroupCommit(ledger.admissions, SystemClock())
+
+
+def event(name: str, thread_id: int = 5) -> Admission:
+    return Admission(
+        reopen_id=reopen_id("desk", name),
+        source="desk",
+        event_id=name,
+        delivery_id=f"delivery-{name}",
+        body_hash="hash",
+        ticket_id="T1",
+        contact_id=1,
+        thread_id=thread_id,
+        text="It broke again.",
+    )
+
+
+async def scripts_run(connection: redis.asyncio.Redis) -> int:
+    return int((await connection.info("commandstats")).get("cmdstat_evalsha", {}).get("calls", 0))
+
+
+async def test_what_arrives_together_is_asked_together(together, connection):
+    """Fifty deliveries at once take a few round trips, are all stored, and keep their order."""
+    await together.admit([event("first")])
+    before = await scripts_run(connection)
+    answers = await asyncio.gather(*(together.admit([event(f"e{n}")]) for n in range(50)))
+    assert [answer[0].verdict for answer in answers] == ["accepted"] * 50
+    assert await scripts_run(connection) - before <= 3
+    in_order = [reopen_id("desk", name).encode() for name in ("first", *(f"e{n}" for n in range(50)))]
+    assert await connection.zrange("reopener:inbox:5", 0, -1) == in_order
+
+
+async def test_one_that_redis_refuses_fails_alone(together, connection, ledger):
+    """A delivery with a key of another type in its way leaves nothing; its neighbours are stored."""
+    await connection.set("reopener:inbox:7", "not a sorted set")
+    answers = await asyncio.gather(
+        together.admit([event("a")]),
+        together.admit([event("b", thread_id=6), event("poison", thread_id=7)]),
+        together.admit([event("c")]),
+        return_exceptions=True,
+    )
+    assert [type(answer) for answer in answers] == [list, NotAdmitted, list]
+    await connection.delete("reopener:inbox:7")
+    again = await together.admit([event("b", thread_id=6), event("poison", thread_id=7)])
+    assert [each.verdict for each in again] == ["accepted", "accepted"]
+    assert (await ledger.reads.stats(0)).balanced
+
+
+async def test_too_much_waiting_is_shed_at_once(together, connection, monkeypatch):
+    """Where Redis does not keep up, what joins a full line is refused at once, and what waits is stored."""
+    monkeypatch.setattr(commit, "MOST_WAITING", 10)
+    at_once = [together.admit([event(f"e{n}")]) for n in range(30)]
+    answers = await asyncio.gather(*at_once, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [list] * 10 + [Overloaded] * 20
+    assert await connection.zcard("reopener:inbox:5") == 10
+
+
+async def test_an_absent_redis_fails_all_that_wait(redis_url, connection, together):
+    """Where Redis does not answer, the whole line learns it with the first, and nobody waits for longer."""
+    await connection.client_pause(3_000)
+    answers = await asyncio.gather(
+        *(together.admit([event(f"e{n}")]) for n in range(200)), return_exceptions=True
+    )
+    with Redis.from_url(redis_url) as other:
+        other.client_unpause()
+    assert {type(answer) for answer in answers} == {LedgerUnavailable}
