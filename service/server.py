@@ -55,12 +55,11 @@ class Protocol(HttpToolsProtocol):
     """Answers what is no HTTP in the shape of all our errors, and ends endless answers at shutdown."""
 
     def shutdown(self) -> None:
-        # A stream of events would hold the shutdown up: its request is told that nobody listens any more.
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is not None and not cycle.response_complete and cycle.scope["path"] == LIVE_PATH:
-            cycle.disconnected = True
-            cycle.message_event.set()
-        super().shutdown()
+            self.transport.close()
+        else:
+            super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
         refusal = error(400, "not_http", f"{msg} Send HTTP/1.1, with one Content-Length or chunks.")

@@ -9,9 +9,10 @@ from pathlib import Path
 from service.clock import SystemClock
 from service.embedded import EmbeddedRedis
 from tests.browser.chromium import DESK, PHONE, chromium, context, picture, sign_in
-from tests.browser.stage import play
-from tests.running import ROOT, TOKEN, whole_on
+from tests.browser.stage import made_up_month, play
+from tests.running import CONFIG, ROOT, TOKEN, whole_on
 
+KEEP = "[retention]\nraw_hours = 1\n"
 FOLDER = ROOT / "docs" / "screenshots"
 
 
@@ -21,10 +22,12 @@ def main(folder: Path) -> None:
         server = EmbeddedRedis.start(Path(place) / "redis", clock=SystemClock())
         stack = Path(place) / "stack"
         stack.mkdir()
-        with whole_on(stack, server.url) as whole, chromium() as browser:
+        with whole_on(stack, server.url, config=CONFIG + KEEP) as whole, chromium() as browser:
             staged = play(whole, dead=4)
+            made_up_month(whole)
             pages = {
                 "overview": "/",
+                "overview-month": "/?span=month",
                 "reopens": "/reopens",
                 "reopen": f"/reopens/{staged.appended}",
                 "held": f"/reopens/{staged.held}?contact=customer@example.com",
@@ -38,17 +41,18 @@ def main(folder: Path) -> None:
             }
             whole.api("POST", "/api/pause", headers={"x-reopener-actor": "Anna"})
             whole.api("POST", "/api/resume", headers={"x-reopener-actor": "Anna"})
-            for theme in ("light", "dark"):
-                for size, suffix in ((DESK, ""), (PHONE, "-phone")):
-                    with context(browser, whole.origin, theme=theme, size=size) as opened:
-                        page = opened.new_page()
-                        page.goto("/login")
-                        picture(page, folder / f"login-{theme}{suffix}.png")
-                        sign_in(page, TOKEN)
-                        for name, address in pages.items():
-                            page.goto(address)
-                            page.locator("#live.on").wait_for()
-                            picture(page, folder / f"{name}-{theme}{suffix}.png")
+            (delivery, *_) = whole.api("GET", "/api/deliveries?verdict=accepted").json()["deliveries"]
+            pages["delivery"] = f"/deliveries/{delivery['id']}"
+            for theme, size, suffix in (("light", DESK, ""), ("dark", DESK, ""), ("light", PHONE, "-phone")):
+                with context(browser, whole.origin, theme=theme, size=size) as opened:
+                    page = opened.new_page()
+                    page.goto("/login")
+                    picture(page, folder / f"login-{theme}{suffix}.png")
+                    sign_in(page, TOKEN)
+                    for name, address in pages.items():
+                        page.goto(address)
+                        page.locator("#live.on").wait_for()
+                        picture(page, folder / f"{name}-{theme}{suffix}.png")
         server.stop()
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import random
+import time
 from dataclasses import dataclass
 
 from tests.running import Whole, reply, until
 
 SCRIPT = "<script>document.title='taken'</script>"
 REFUSAL = '{"message": "The contact is blocked for <b>chat</b>", "type": "ERROR_INVALID_INPUT"}'
+WAITED = ((30, 0.7), (34, 0.28), (44, 0.02))
+"""Buckets of `service/ledger/series.py`, with the share of replies in each."""
 LATE = {"reopened", "appended", "skipped", "dead", "held", "cancelled"}
 
 
@@ -42,6 +47,26 @@ def play(whole: Whole, *, dead: int = 3) -> Staged:
     whole.deliver(reply(ticket_id="5005"), event_id="old", age_seconds=4_000)
     until(lambda: len(whole.api("GET", "/api/deliveries?verdict=rejected").json()["deliveries"]) == 2)
     return Staged(reopened[0], appended, refused[0], held, hostile)
+
+
+def made_up_month(whole: Whole) -> None:
+    """Counters of a month that never was, for the charts of a picture: busy days, quiet nights."""
+    rng, now_s = random.Random(7), int(time.time())
+    for letter, slot_s, block, shown, most in (
+        ("m", 60, 60, 60, 9),
+        ("h", 3_600, 24, 24, 260),
+        ("d", 86_400, 32, 31, 3_800),
+    ):
+        for slot in range(now_s // slot_s - shown + 1, now_s // slot_s):
+            day = 0.25 + 0.75 * max(0.0, math.sin((slot * slot_s / 86_400 - 0.25) * 2 * math.pi))
+            weekend = 0.35 if (slot * slot_s // 86_400 + 4) % 7 in {0, 6} else 1.0
+            came = round(most * (day if letter == "h" else 0.8) * weekend * rng.uniform(0.7, 1.1))
+            dead = sum(rng.random() < 0.02 for _ in range(min(came, 200)))
+            counts = {"support:in:accepted": came, "support:reopened": came - dead, "support:dead": dead}
+            counts |= {f":{bucket}": round(came * share) for bucket, share in WAITED}
+            for what, number in counts.items():
+                if number:
+                    whole.redis.hincrby(f"reopener:series:{letter}:{slot // block}", f"{slot}:{what}", number)
 
 
 def said(whole: Whole, event_id: str, **data: object) -> str:

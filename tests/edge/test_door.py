@@ -1,0 +1,164 @@
+"""Who may see and do what on the dashboard: sessions, roles, forms, and streams that end with the server."""
+
+from __future__ import annotations
+
+import re
+import signal
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.requests import Request
+
+from service.auth import COOKIE, LOGIN_ATTEMPTS, SESSION_SECONDS, Gatekeeper
+from service.server import DRAIN_SECONDS
+from service.settings import Secret, load
+from tests.running import ROOT, TOKEN, VIEWER_TOKEN, Site, environment, process, until
+
+ADMIN, VIEWER = {"token": TOKEN, "name": "Anna"}, {"token": VIEWER_TOKEN}
+
+
+class HandClock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.moment = datetime(2026, 11, 25, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def now_ms(self) -> int:
+        return int(self.moment.timestamp() * 1000)
+
+    def monotonic(self) -> float:
+        return self.moment.timestamp()
+
+    boottime = monotonic
+
+
+@pytest.fixture
+def client(site: Site):
+    with httpx.Client(base_url=site.origin, timeout=10, trust_env=False) as opened:
+        yield opened
+
+
+def with_cookie(value: str) -> Request:
+    return Request({"type": "http", "headers": [(b"cookie", f"{COOKIE}={value}".encode())]})
+
+
+class TestSessions:
+    @pytest.fixture
+    def settings(self, tmp_path: Path):
+        return load(environment(tmp_path, "redis://localhost"), role="serve", cwd=ROOT)
+
+    def test_it_expires(self, settings):
+        """A session ends by itself, however it was kept."""
+        clock = HandClock()
+        gatekeeper = Gatekeeper(settings, clock)
+        request = with_cookie(gatekeeper.new_session("admin", "Anna ☂"))
+        assert gatekeeper.session(request).name == "Anna ☂"
+        clock.moment += timedelta(seconds=SESSION_SECONDS + 1)
+        assert gatekeeper.session(request) is None
+
+    def test_a_new_token_ends_it(self, settings):
+        """Who changes a token ends the sessions that it opened, and no others."""
+        clock = HandClock()
+        before = Gatekeeper(settings, clock)
+        after = Gatekeeper(replace(settings, viewer_token=Secret("another-viewer-token-0123456789")), clock)
+        assert after.session(with_cookie(before.new_session("viewer"))) is None
+        assert after.session(with_cookie(before.new_session("admin"))) is not None
+
+    @pytest.mark.parametrize("part", [0, 1, 2, 3])
+    def test_nothing_in_it_can_be_changed(self, settings, part: int):
+        """Expiry, role, name and signature hang together."""
+        gatekeeper = Gatekeeper(settings, HandClock())
+        parts = gatekeeper.new_session("viewer", "Anna").split(".")
+        parts[part] = ["99999999999", "admin", "Qm9i", "0" * 64][part]
+        assert gatekeeper.session(with_cookie(".".join(parts))) is None
+
+    @pytest.mark.parametrize("value", ["", ".", "...", "a.b.c.d", "²³.admin..x", "1" * 5000])
+    def test_nonsense_is_no_session(self, settings, value: str):
+        """Any bytes in the cookie are refused without a fault."""
+        request = with_cookie("")
+        request.scope["headers"] = [(b"cookie", f"{COOKIE}={value}".encode())]
+        assert Gatekeeper(settings, HandClock()).session(request) is None
+
+
+class TestSigningIn:
+    def test_pages_lead_there_and_back(self, client: httpx.Client):
+        """Without a session a page leads to the sign-in, which leads back to what was asked for."""
+        answer = client.get("/reopens?status=dead")
+        assert answer.status_code == 303
+        assert answer.headers["location"] == "/login?next=%2Freopens%3Fstatus%3Ddead"
+        answer = client.post("/login", data={**ADMIN, "next": "/reopens?status=dead"})
+        assert answer.headers["location"] == "/reopens?status=dead"
+        flags = answer.headers["set-cookie"].lower()
+        assert "httponly" in flags
+        assert "samesite=lax" in flags
+        assert f"max-age={SESSION_SECONDS}" in flags
+
+    @pytest.mark.parametrize("target", ["//other.example", "https://other.example", "/\\other", "script:x"])
+    def test_it_leads_to_no_other_site(self, client: httpx.Client, target: str):
+        """Whoever made the link, nobody is sent elsewhere after signing in."""
+        assert client.post("/login", data={**ADMIN, "next": target}).headers["location"] == "/"
+
+    def test_attempts_are_limited(self, tmp_path: Path):
+        """After some failures nobody may try for a while, and then again."""
+        clock = HandClock()
+        settings = load(environment(tmp_path, "redis://localhost"), role="serve", cwd=ROOT)
+        gatekeeper = Gatekeeper(settings, clock)
+        for _ in range(LOGIN_ATTEMPTS):
+            assert gatekeeper.may_try()
+            gatekeeper.note_failure()
+        assert not gatekeeper.may_try()
+        clock.moment += timedelta(minutes=2)
+        assert gatekeeper.may_try()
+
+
+class TestRoles:
+    def test_a_viewer_reads_the_api_and_changes_nothing(self, site: Site):
+        """The viewer token reads what the admin token reads; each change is refused with words."""
+        headers = {"authorization": f"Bearer {VIEWER_TOKEN}"}
+        assert site.client.get("/api/stats", headers=headers).status_code == 200
+        answer = site.client.post("/api/pause", headers=headers)
+        assert answer.status_code == 403
+        assert answer.json()["error"]["code"] == "read_only"
+        assert not site.stats()["paused"]
+
+    @pytest.mark.parametrize("address", ["/pause", "/reopens/choose", "/reopens/act", "/setup/support/test"])
+    def test_a_viewer_cannot_post(self, client: httpx.Client, address: str):
+        """A form with a viewer's own CSRF token is refused all the same."""
+        client.post("/login", data=VIEWER)
+        page = client.get("/").text
+        token = page.split('name="csrf_token" value="')[1].split('"')[0]
+        form = {"csrf_token": token, "verb": "retry", "scope": "all"}
+        assert client.post(address, data=form).status_code == 403
+
+    def test_pages_carry_a_strict_policy(self, client: httpx.Client):
+        """Nothing from other hosts, no script or style within the page, no frame around it."""
+        client.post("/login", data=ADMIN)
+        for address in ("/", "/reopens", "/why", "/deliveries", "/threads", "/setup", "/audit", "/login"):
+            answer = client.get(address)
+            policy = answer.headers["content-security-policy"]
+            assert "default-src 'none'" in policy
+            assert "unsafe" not in policy
+            assert "frame-ancestors 'none'" in policy
+            assert "style=" not in answer.text
+            assert " onclick" not in answer.text
+
+
+def test_an_open_page_does_not_hold_the_server_up(redis_url: str, tmp_path: Path):
+    """SIGTERM ends streams of news at once, and the server with them."""
+    variables = environment(tmp_path, redis_url, REOPENER_PORT="0")
+    log = tmp_path / "log"
+    with process("-m", "service", "serve", variables=variables, log=log) as server:
+        found = until(lambda: re.search(r"running on (http://[\d.:]+)", log.read_text("utf-8")))
+        with httpx.Client(base_url=found[1], timeout=20, trust_env=False) as client:
+            client.post("/login", data=ADMIN)
+            with client.stream("GET", "/live") as news:
+                lines = news.iter_lines()
+                assert next(lines) == "retry: 2000"
+                server.send_signal(signal.SIGTERM)
+                assert server.wait(DRAIN_SECONDS - 3) == 0
