@@ -116,6 +116,8 @@ async def _contact_view(acquire: Acquire, thread_id: int, contact_id: int) -> di
     cases = {case.id: case for case in shown if thread_id in {case.id, case.thread_id}}
     if thread_id not in cases:
         raise ThreadMissing(f"contact {contact_id} has no case {thread_id}", http_status=404)
+    if cases[thread_id].thread_id != thread_id:
+        raise ThreadElsewhere(cases[thread_id].thread_id)
     return cases
 
 

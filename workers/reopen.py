@@ -21,7 +21,7 @@ from service.domain.errors import ReadFailed
 from service.domain.plan import AdoptForgotten, Append, Create, Dead, Skip, Wait, next_step
 from service.domain.ports import Write
 from service.domain.reopens import AttemptOutcome, Status, end_attempt
-from service.domain.settle import settle
+from service.domain.settle import settle, with_forgotten_calls
 from service.domain.threads import (
     Claim,
     Duplicate,
@@ -122,9 +122,11 @@ async def _adopt_noted(head: Head, effect: Effect, claim: Claim) -> Ended:
 
 async def _advance(head: Head, look: Look) -> Ended | None:
     """Plan the next step for a thread in which nothing is unsettled, and take it."""
-    step = next_step(
-        head.reopen, head.thread, look, head.now_ms(), head.tools.policy, forgot_ms=head.forgot_ms()
-    )
+    forgot_ms = head.forgot_ms()
+    step = next_step(head.reopen, head.thread, look, head.now_ms(), head.tools.policy, forgot_ms=forgot_ms)
+    if forgot_ms and isinstance(step, Create | Append):
+        case_id = step.case.id if isinstance(step, Append) else None
+        head.thread = with_forgotten_calls(head.thread, head.reopen, look, forgot_ms, case_id)
     head.reopen = replace(head.reopen, epoch=head.lease.epoch)
     match step:
         case AdoptForgotten(effect, case_id):

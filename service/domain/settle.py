@@ -6,9 +6,10 @@ Pure: from an intent, what is known of its thread and one look, to a verdict.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from service.domain.cases import CLOCK_MARGIN_MS, Case, Look, Message
+from service.domain.reopens import Reopen
 from service.domain.text import carries, resembles
 from service.domain.threads import (
     Claim,
@@ -104,6 +105,33 @@ def settle(
             case None if not intent.watched:
                 look_again.append(now_ms)
     return Settlement(thread, tuple(adopted), tuple(unreadable), min(look_again, default=None))
+
+
+def with_forgotten_calls(
+    thread: Thread, reopen: Reopen, look: Look, forgot_ms: int, case_id: int | None
+) -> Thread:
+    """Redis may have forgotten a call for this reopen on which Acquire acts yet: what shows of one is its
+    second effect, and is looked for as that from now on (rules 13, 16).
+    """
+    create = Intent(
+        reopen_id=reopen.id,
+        attempt=0,
+        kind="create",
+        seen=frozenset(look.cases) | frozenset(thread.cases),
+        view=look.view,
+        token=reopen.token,
+        words=reopen.text,
+        at_ms=forgot_ms,
+        ends_by_ms=forgot_ms,
+        state="absent",
+    )
+    thread = with_intent(thread, create)
+    if case_id is None or look.messages is None:
+        return thread
+    seen = frozenset(message.id for message in _messages(case_id, look))
+    view: Literal["messages", "last_message"] = "messages" if look.messages.complete else "last_message"
+    append = replace(create, kind="append", case_id=case_id, seen=seen, view=view, at_ms=forgot_ms + 1)
+    return with_intent(thread, append)
 
 
 def observed(intent: Intent, thread: Thread) -> Adopted | None:

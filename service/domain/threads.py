@@ -155,6 +155,14 @@ def with_duplicate(thread: Thread, effect: Effect, claim: Claim, cause: str, now
     return replace(claimed, last_made=thread.last_made, duplicates=(*thread.duplicates, found))
 
 
+def with_observation(thread: Thread, effect: Effect, claim: Claim, now_ms: int) -> Thread:
+    """The thread with what somebody saw come of a reopen (rule 3): its effect, or a second one (rule 16)."""
+    first = thread.effect_of(claim.reopen_id)
+    if first is None or effect in thread.claims:
+        return with_claim(thread, effect, claim, now_ms)
+    return with_duplicate(thread, effect, claim, "acted_late", now_ms)
+
+
 def with_maybe_duplicate(thread: Thread, effect: Effect, reopen_id: str, now_ms: int) -> Thread:
     """The thread with something new that Acquire does not show the words of, long after a call of this reopen
     seemed to have come to nothing: shown once for each reopen, and claimed by nobody.

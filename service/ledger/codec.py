@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 from service.domain.reopens import Attempt, AttemptOutcome, Call, Reopen, Status
-from service.domain.threads import Claim, Duplicate, Effect, Intent, KnownCase, Thread, with_claim, with_news
+from service.domain.threads import (
+    Claim,
+    Duplicate,
+    Effect,
+    Intent,
+    KnownCase,
+    Thread,
+    with_news,
+    with_observation,
+)
 
 ADMISSION_ONLY = frozenset(
     {
@@ -72,7 +80,8 @@ def worker_fields(reopen: Reopen) -> list[str]:
 
 
 def attempts_text(attempts: tuple[Attempt, ...]) -> str:
-    return json.dumps([_without_none(asdict(attempt)) for attempt in attempts], separators=(",", ":"))
+    told = [{**_told(attempt), "calls": [_told(call) for call in attempt.calls]} for attempt in attempts]
+    return json.dumps(told, separators=(",", ":"))
 
 
 def attempts_from(text: str | None) -> tuple[Attempt, ...]:
@@ -113,7 +122,7 @@ def thread_from(thread_id: int, fields: dict[str, str], now_ms: int) -> tuple[Th
         if name.startswith("o:"):
             effect = Effect.parse(name.removeprefix("o:"))
             noted.append(effect)
-            thread = with_claim(thread, effect, Claim(*json.loads(value)), now_ms)
+            thread = with_observation(thread, effect, Claim(*json.loads(value)), now_ms)
         elif name.startswith("s:"):
             status, _, ms = value.partition(":")
             thread = with_news(thread, int(name.removeprefix("s:")), status, int(ms))
@@ -125,7 +134,7 @@ def claim_text(claim: Claim) -> str:
 
 
 def _intent_told(intent: Intent) -> dict[str, Any]:
-    return _without_none({**asdict(intent), "seen": sorted(intent.seen)})
+    return {**_told(intent), "seen": sorted(intent.seen)}
 
 
 def _intent(told: dict[str, Any]) -> Intent:
@@ -145,5 +154,7 @@ def _number(text: str | None) -> int | None:
     return int(text) if text else None
 
 
-def _without_none(told: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in told.items() if value is not None}
+def _told(value: Attempt | Call | Intent) -> dict[str, Any]:
+    """The fields that say something. (Most of what `dataclasses.asdict` costs is copying them.)"""
+    fields = ((name, getattr(value, name)) for name in value.__dataclass_fields__)
+    return {name: field for name, field in fields if field is not None}

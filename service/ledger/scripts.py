@@ -55,8 +55,7 @@ class Scripts:
     """The scripts of this folder, by name, on one connection pool."""
 
     def __init__(self, connection: Redis) -> None:
-        common = _source("common")
-        self._scripts = {name: connection.register_script(f"{common}\n{_source(name)}") for name in NAMES}
+        self._scripts = {name: connection.register_script(script(name)) for name in NAMES}
 
     async def run(self, name: str, *args: str | bytes | int) -> Any:
         """What the script returns, as text. Raises `LedgerUnavailable` where it is not known to have run."""
@@ -85,8 +84,10 @@ _encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_cir
 
 
 @cache
-def _source(name: str) -> str:
-    return resources.files(__package__).joinpath("scripts", f"{name}.lua").read_text("utf-8")
+def script(name: str) -> str:
+    """A script as Redis gets it: what all share comes before it."""
+    folder = resources.files(__package__).joinpath("scripts")
+    return "\n".join(folder.joinpath(f"{part}.lua").read_text("utf-8") for part in ("common", name))
 
 
 def _text(answer: Any) -> Any:

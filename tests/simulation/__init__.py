@@ -5,9 +5,10 @@
     acquire_world   Acquire in memory, which knows which event each effect truly came of; acquire_twin its API
     cluster         two workers, a door for webhooks, a person
     faults          what can strike at a step
-    scenarios       how histories begin
+    scenarios       what a history may be about; scenes_of_* are the histories' beginnings
     check           whether a history kept its promises
-    play            a history from its number
+    play            a history from its number; batch plays many at once
+    mutants         every rule taken out, to see that the histories need it
 
 `make simulate` plays as many as fit into a minute; `make simulate SEED=n` tells one of them step by step.
 """

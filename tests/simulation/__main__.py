@@ -8,6 +8,7 @@ import os
 import sys
 
 from tests.simulation.batch import Batch, run
+from tests.simulation.mutants import MUTANTS, told_on
 from tests.simulation.play import play
 
 
@@ -17,10 +18,13 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--processes", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--first", type=int, default=0, help="the number of the first history")
+    parser.add_argument("--mutants", action="store_true", help="take each rule out, and say what tells on it")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     if options.seed is not None:
         return _tell(options.seed)
+    if options.mutants:
+        return _tell_on_mutants()
     batch = run(seconds=options.seconds, processes=options.processes, first=options.first)
     _print(batch, options.seconds)
     return 1 if batch.violations else 0
@@ -37,6 +41,21 @@ def _tell(seed: int) -> int:
         print(f"VIOLATION {violation}")
     print(f"{len(played.violations)} violations")
     return 1 if played.violations else 0
+
+
+def _tell_on_mutants() -> int:
+    unnoticed = 0
+    for mutant in MUTANTS:
+        played = told_on(mutant)
+        unnoticed += played is None
+        print(f"without {mutant}")
+        if played is None:
+            print("  NOTHING TELLS ON IT")
+        else:
+            print(f"  {played.scenario}; struck: {', '.join(map(str, played.struck)) or 'nothing'}")
+            print(f"  {played.violations[0]}")
+    print(f"{len(MUTANTS)} taken out, {unnoticed} unnoticed")
+    return 1 if unnoticed else 0
 
 
 def _print(batch: Batch, seconds: float) -> None:

@@ -81,7 +81,8 @@ class AcquireTwin(Acquire):
 
     def _kept_back(self, sending: Sending, may_send: Callable[[], bool]) -> Outcome | None:
         """The last check before the first byte."""
-        if self._world.now() < self._world.manner.away_until_ms:
+        manner = self._world.manner
+        if self._world.now() < max(manner.away_until_ms, manner.takes_no_calls_until_ms):
             return NotSent("cannot connect")
         if not may_send():
             return NotSent("the lease does not outlive the call")

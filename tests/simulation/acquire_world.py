@@ -34,6 +34,7 @@ class Manner:
     contact_down_until_ms: int = 0
     messages_down_until_ms: int = 0
     away_until_ms: int = 0
+    takes_no_calls_until_ms: int = 0
     fails_until_ms: int = 0
     refuses_until_ms: int = 0
     key_refused_until_ms: int = 0

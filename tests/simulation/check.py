@@ -18,8 +18,8 @@ FIRST_LOOK_MS = 15_000
 WITH_EFFECT = {Status.REOPENED, Status.APPENDED}
 
 
-def violations(cluster: Cluster, scenario: Scenario) -> list[str]:
-    """All that is wrong at the end of a history."""
+def violations(cluster: Cluster, scenario: Scenario, allowed: frozenset[str]) -> list[str]:
+    """All that is wrong at the end of a history; `allowed` are ends that its events may come to."""
     records = records_of(cluster)
     done: dict[str, list[Done]] = defaultdict(list)
     for effect in cluster.world.done:
@@ -30,7 +30,7 @@ def violations(cluster: Cluster, scenario: Scenario) -> list[str]:
         *_stuck(records),
         *_twice(cluster, done),
         *_untrue(cluster, records, done),
-        *_ended_without_right(cluster, records, scenario.allowed),
+        *_ended_without_right(cluster, records, allowed),
         *_disorder(records, done, cluster),
         *_books(cluster, records),
         *(_cases_made(cluster) if scenario.one_case else ()),

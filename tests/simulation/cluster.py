@@ -68,7 +68,8 @@ class Worker:
         self.sweeper = Sweeper(self.ledger, self.node, name=self.node.name, lease_ms=cluster.policy.lease_ms)  # type: ignore[arg-type]
         self.sweeper._beat_at = self.sweeper._durability_at = float("inf")  # no rule leans on these
         self.tick_at = -1
-        self.seen_leases: dict[str, str] | None = None
+        self.seen_leases: dict[str, str] = {}
+        self.still_at = 0
         self.wake(TICK_MS)
 
     async def answer(self) -> None:
@@ -109,7 +110,7 @@ class Worker:
         except LedgerUnavailable:
             return
 
-    # Sweeping: every half second, but passed over while it would find nothing (which changes nothing).
+    # Sweeping: every half second, but while nothing is overdue it only watches which leases stand still.
 
     def wake(self, in_ms: int) -> None:
         """Sweep in so long at the latest."""
@@ -124,17 +125,17 @@ class Worker:
         simulation = self.cluster.simulation
         if simulation.now < self.tick_at:
             return
-        leases = self.cluster.leases()
         wanted = self.cluster.sweep_wanted_at()
-        if leases != self.seen_leases or (wanted is not None and wanted <= simulation.now):
+        leases = self.cluster.leases()
+        standing = self.sweeper._still.look(leases, self.node.monotonic())
+        if standing or (wanted is not None and wanted <= simulation.now):
+            simulation.spawn(self.node, self._sweep, "sweeper")
+        if leases != self.seen_leases:
             self.seen_leases = dict(leases)
             self.still_at = simulation.now + self.cluster.policy.lease_ms
-            simulation.spawn(self.node, self._sweep, "sweeper")
-        elif leases and simulation.now >= self.still_at:
-            self.still_at = simulation.now + TICK_MS
-            simulation.spawn(self.node, self._sweep, "sweeper")
         if leases:
-            wanted = self.still_at if wanted is None else min(wanted, self.still_at)
+            still_at = max(self.still_at, simulation.now + TICK_MS)
+            wanted = still_at if wanted is None else min(wanted, still_at)
         if wanted is not None:
             self.wake(max(TICK_MS, wanted - simulation.now))
 

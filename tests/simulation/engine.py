@@ -25,6 +25,7 @@ LATENCY_MS: dict[Kind, tuple[int, int]] = {
     "read": (20, 80),
     "send": (40, 300),
 }
+MOST_STEPS = 20_000
 START_MS = 1_790_000_000_000
 """Unix milliseconds at which histories begin."""
 
@@ -136,6 +137,8 @@ class Simulation:
         """Let things happen; True where nothing is left to happen before that time."""
         heap = self._heap
         while heap:
+            if self.steps > MOST_STEPS:
+                return False
             ms, _, act, node, life = heapq.heappop(heap)
             if node is not None:
                 if not node.alive or node.life != life:

@@ -20,6 +20,8 @@ Fault = Callable[[Cluster, Task, Step], bool]
 
 BACK_MS = 3_000
 SHORT_MS = 5_000
+LAPSE_MS = 20_000
+"""Longer than a lease, shorter than lease and settle time."""
 LONG_MS = 60_000
 MINUTES_MS = 300_000
 
@@ -305,6 +307,7 @@ ANY: dict[str, Fault] = {
     "lost after": lost_after,
     "suspended for 5 s": suspended(SHORT_MS),
     "suspended for 60 s": suspended(LONG_MS),
+    "suspended for 20 s after": suspended_after(LAPSE_MS),
     "suspended for 60 s after": suspended_after(LONG_MS),
     "Redis restarts": redis_restarts,
     "Redis is away": redis_away,

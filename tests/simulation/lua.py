@@ -8,7 +8,7 @@ from typing import Any
 
 from lupa import lua51
 
-from tests.simulation.redis_twin import RedisTwin
+from tests.simulation.redis_twin import COMMANDS, RedisTwin
 
 SANDBOX = """
 local call = ...
@@ -42,7 +42,7 @@ class Lua:
         return self._plain(script(self._table([_argument(value) for value in args])))
 
     def _call(self, command: str, *args: Any) -> Any:
-        answer = self._redis.call(command, *args)
+        answer = COMMANDS[command](self._redis, *args)
         if answer is None:
             return False
         if type(answer) is list:

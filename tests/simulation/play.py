@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -50,16 +51,23 @@ def play(seed: int, *, tells: bool = False, scenarios: tuple[Scenario, ...] = SC
     scenario = scenarios[seed % len(scenarios)]
     turn = seed // len(scenarios)
     rng = random.Random(seed)
-    steps = _steps_without_faults(scenario)
+    steps = steps_without_faults(scenario)
     first = turn % steps
     strikes = {first: turn // steps}
     if rng.randrange(ONE_IN_SINGLE):
-        strikes[first + 1 + int(rng.expovariate(2 / steps))] = rng.randrange(10_000)
+        strikes[first + 1 + int(rng.expovariate(rng.choice((2 / steps, 0.5))))] = rng.randrange(10_000)
     return _played(scenario, seed, rng, strikes, tells=tells)
 
 
+def play_struck(
+    scenario: Scenario, strikes: Mapping[int, str], *, seed: int = 0, tells: bool = False
+) -> Played:
+    """The history in which these faults, by name, strike at these steps."""
+    return _played(scenario, seed, random.Random(seed), dict(strikes), tells=tells)
+
+
 def _played(
-    scenario: Scenario, seed: int, rng: random.Random, strikes: dict[int, int], *, tells: bool
+    scenario: Scenario, seed: int, rng: random.Random, strikes: Mapping[int, int | str], *, tells: bool
 ) -> Played:
     cluster = Cluster(rng, scenario.policy, scenario.manner(), tells=tells)
     struck: list[Strike] = []
@@ -75,18 +83,20 @@ def _played(
         if pick is None:
             return False
         kinds = {**faults_of(step), **(forgets if step.kind in {"ledger", "admit"} else {}), **meddling}
-        name = list(kinds)[pick % len(kinds)]
+        name = pick if isinstance(pick, str) else list(kinds)[pick % len(kinds)]
         struck.append(Strike(number, step.kind, name))
         if tells:
             cluster.simulation.tell("FAULT", f"{name}, at step {number}: {step.told()}")
-        return kinds[name](cluster, task, step)
+        return name in kinds and kinds[name](cluster, task, step)
 
     cluster.simulation.strike = strike
     scenario.begin(cluster)
     _run(cluster)
     if check.doubled(cluster):
         _look_once_more(cluster)
-    wrong = [*check.violations(cluster, scenario), *scenario.expect(cluster)]
+    struck_hard = not scenario.harmless.issuperset(strike.name for strike in struck)
+    allowed = scenario.allowed if struck_hard or not scenario.harmless else frozenset()
+    wrong = [*check.violations(cluster, scenario, allowed), *scenario.expect(cluster)]
     if scenario.always is None and [strike.name in KILLS for strike in struck] == [True]:
         wrong += check.late_looks(cluster)
     causes = [check.cause_of(cluster, effects) for effects in check.doubled(cluster).values()]
@@ -123,5 +133,5 @@ def _look_once_more(cluster: Cluster) -> None:
 
 
 @cache
-def _steps_without_faults(scenario: Scenario) -> int:
+def steps_without_faults(scenario: Scenario) -> int:
     return _played(scenario, 0, random.Random(0), {}, tells=False).steps

@@ -54,9 +54,10 @@ class RedisTwin:
 
     def call(self, command: str, *args: Any) -> Any:
         """Run one command. None stands for nil; lists are arrays; ints are integers."""
-        act = COMMANDS.get(command.upper())
-        if act is None:
-            raise NotImplementedError(f"tests/simulation/redis_twin.py does not know {command} yet")
+        try:
+            act = COMMANDS[command]
+        except KeyError:
+            raise NotImplementedError(f"tests/simulation/redis_twin.py does not know {command} yet") from None
         return act(self, *args)
 
     def restart(self, *, forget: dict[str, Value] | None = None) -> None:

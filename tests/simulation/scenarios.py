@@ -17,10 +17,10 @@ DEFAULTS = Policy()
 class Scenario:
     """`begin` sets everything up; what strikes is drawn elsewhere.
 
-    `allowed` are ends, besides an effect, that its events may come to: a status, or `status:reason`.
-    `meddling` names what others may do at any step (faults.MEDDLING). `forgets`: Redis may forget its last
-    moments. `one_case`: however many replies there are, one case is made. `always` strikes at every step.
-    `expect` says what else must hold at the end.
+    `allowed` are ends, besides an effect, that its events may come to: a status, or `status:reason`;
+    `harmless` are faults that give no right to them. `meddling` names what others may do at any step
+    (faults.MEDDLING). `forgets`: Redis may forget its last moments. `one_case`: however many replies there
+    are, one case is made. `always` strikes at every step. `expect` says what else must hold at the end.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Scenario:
     meddling: tuple[str, ...] = ()
     forgets: bool = False
     one_case: bool = False
+    harmless: frozenset[str] = frozenset()
     always: Callable[[Cluster, Task, Step], bool] | None = None
     expect: Callable[[Cluster], Iterable[str]] = lambda _: ()
 

@@ -9,10 +9,10 @@ from tests.simulation.acquire_world import Manner
 from tests.simulation.cluster import CONTACT, Cluster
 from tests.simulation.engine import Step, Task
 from tests.simulation.scenarios import DEFAULTS, Scenario
-from tests.simulation.scenes_of_replies import AGENTS_AND_WIDGETS, burst, one, open_case, two
+from tests.simulation.scenes_of_replies import AGENTS_AND_WIDGETS, burst, cases_close, one, open_case, two
 
 MINUTE_MS = 60_000
-QUEUED_MS = 8 * MINUTE_MS
+QUEUED_MS = 3 * MINUTE_MS
 UNREADABLE = frozenset({"held:effect_unreadable"})
 
 
@@ -31,6 +31,7 @@ def _measured_lag(cluster: Cluster) -> None:
     cluster.world.root(100, CONTACT)
     cluster.event("A")
     cluster.event("B", at_ms=1_000)
+    cluster.at(3 * MINUTE_MS, lambda: cases_close(cluster), "an agent closes the case")
     cluster.event("C", at_ms=5 * MINUTE_MS)
 
 
@@ -97,7 +98,7 @@ SCENES = (
         one_case=True,
     ),
     Scenario("messages lag", open_case, _shows(message_lag_ms=6_000)),
-    Scenario("a long lag, measured before", _measured_lag, _shows(list_lag_ms=20_000), one_case=True),
+    Scenario("a long lag, measured before", _measured_lag, _shows(list_lag_ms=20_000)),
     Scenario("the list is down", burst, _shows(list_down_until_ms=10 * MINUTE_MS), one_case=True),
     Scenario(
         "the list is down, and meddling",
@@ -109,10 +110,10 @@ SCENES = (
     Scenario(
         "nothing can be read",
         two,
-        _shows(list_down_until_ms=10 * MINUTE_MS, contact_down_until_ms=3 * MINUTE_MS),
+        _shows(list_down_until_ms=10 * MINUTE_MS, contact_down_until_ms=2 * MINUTE_MS),
         one_case=True,
     ),
-    Scenario("messages are down", open_case, _shows(messages_down_until_ms=2 * MINUTE_MS)),
+    Scenario("messages are down", open_case, _shows(messages_down_until_ms=40_000)),
     Scenario("no call for messages", open_case, _shows(no_messages_call=True), allowed=UNREADABLE),
     Scenario(
         "last messages only",
@@ -122,6 +123,13 @@ SCENES = (
         allowed=UNREADABLE,
     ),
     Scenario("no words shown", two, _shows(textless=True), meddling=AGENTS_AND_WIDGETS, allowed=UNREADABLE),
+    Scenario(
+        "no words shown, and nothing else",
+        one,
+        _shows(textless=True),
+        allowed=UNREADABLE,
+        harmless=frozenset({"suspended for 20 s after"}),
+    ),
     Scenario(
         "no words shown, but a token",
         one,
@@ -134,7 +142,7 @@ SCENES = (
     Scenario(
         "Acquire is away for long",
         two,
-        _shows(away_until_ms=20 * MINUTE_MS),
+        _shows(away_until_ms=6 * MINUTE_MS),
         allowed=frozenset({"dead:attempts_exhausted"}),
         one_case=True,
     ),
@@ -142,19 +150,19 @@ SCENES = (
         "Acquire fails for a day",
         _behind_another,
         _shows(fails_until_ms=24 * 60 * MINUTE_MS),
-        policy=replace(DEFAULTS, max_attempts=2),
+        policy=replace(DEFAULTS, max_attempts=2, settle_ms=4_000),
         allowed=frozenset({"dead:attempts_exhausted", "dead:too_old"}),
     ),
     Scenario(
         "the key is refused for minutes",
         burst,
-        _shows(key_refused_until_ms=2 * MINUTE_MS),
+        _shows(key_refused_until_ms=MINUTE_MS),
         one_case=True,
     ),
     Scenario(
-        "little age, and Acquire is away",
+        "little age, and no call goes through",
         _behind_another,
-        _shows(away_until_ms=10 * MINUTE_MS),
+        _shows(takes_no_calls_until_ms=4 * MINUTE_MS),
         policy=replace(DEFAULTS, max_age_ms=MINUTE_MS),
         allowed=frozenset({"dead:too_old"}),
     ),

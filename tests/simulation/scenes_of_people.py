@@ -98,7 +98,7 @@ SCENES = (
     Scenario(
         "verbs at any time, and nothing can be read",
         _verbs_at_any_time,
-        manner=lambda: Manner(list_down_until_ms=MINUTE_MS, contact_down_until_ms=MINUTE_MS),
+        manner=lambda: Manner(list_down_until_ms=20_000, contact_down_until_ms=20_000),
         allowed=frozenset({"cancelled"}),
     ),
     Scenario("held, and resolved twice", _resolved_twice),

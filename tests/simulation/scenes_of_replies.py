@@ -99,10 +99,10 @@ def _closing(cluster: Cluster) -> None:
     """Agents close the case again and again while replies come."""
     burst(cluster)
     for ms in (350, 700, 1_000, 1_500, 20_000):
-        cluster.at(ms, lambda: _close_all(cluster), "an agent closes every open case")
+        cluster.at(ms, lambda: cases_close(cluster), "an agent closes every open case")
 
 
-def _close_all(cluster: Cluster) -> None:
+def cases_close(cluster: Cluster) -> None:
     for case in cluster.world.open_cases(100):
         cluster.world.close(case.id)
 
@@ -116,6 +116,15 @@ def _given_a_later_case(cluster: Cluster) -> None:
     cluster.event("B", at_ms=10, thread_id=later.id)
     cluster.event("C", at_ms=20, thread_id=100)
     cluster.event("D", at_ms=9_000, thread_id=later.id)
+
+
+def _always_a_later_case(cluster: Cluster) -> None:
+    """Every event names the thread by a later case's id."""
+    cluster.world.root(100, CONTACT)
+    later = cluster.world.create(100, CONTACT, "Opened before.")
+    cluster.world.close(later.id)
+    cluster.event("A", thread_id=later.id)
+    cluster.event("B", at_ms=500, thread_id=later.id)
 
 
 SCENES = (
@@ -161,4 +170,5 @@ SCENES = (
     ),
     Scenario("cases close again", _closing),
     Scenario("a thread named by a later case", _given_a_later_case),
+    Scenario("a thread always named by a later case", _always_a_later_case),
 )

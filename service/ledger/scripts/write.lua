@@ -27,15 +27,14 @@ if epoch_id ~= ARGV[4] or not latest or step < latest then
   return { 'fenced' }
 end
 hold(box, token, step, renewals + 1)
-local writes, moved = cjson.decode(ARGV[10]), false
+local writes = cjson.decode(ARGV[10])
 for _, case in ipairs(cjson.decode(ARGV[13])) do
   if redis.call('HEXISTS', P .. 't:' .. case, 'alias') == 0 then
     move_box(case, box)
-    moved = true
   end
 end
--- An earlier reply waited under a later case's id: it comes first, and what was to be sent now is not.
-if moved and mode == 'save' and head_of(box) ~= writes[1].id then
+-- An earlier reply has come here from a later case's box: it comes first, and what was to be sent now is not.
+if mode == 'save' and writes[1].status == 'running' and head_of(box) ~= writes[1].id then
   set_status(writes[1].id, 'queued')
   redis.call('HINCRBY', P .. 'r:' .. writes[1].id, 'claims', -1)
   redis.call('HDEL', P .. 'leases', box)
