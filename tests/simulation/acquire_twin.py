@@ -1,7 +1,4 @@
-"""Acquire as a worker sees it (`service.domain.ports.Acquire`), with every call a step that a fault can cut.
-
-tests/contract/test_acquire_twin.py holds it to the sandbox behind the real client.
-"""
+"""Acquire as a worker sees it (`service.domain.ports.Acquire`): every call is a step that a fault can cut."""
 
 from __future__ import annotations
 
