@@ -15,8 +15,9 @@ HARMLESS = ("Failed to load resource: the server responded with a status of 401"
 """A wrong token is a 401, and Chromium mentions it."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Ended with the last of these tests: while Playwright runs, its event loop is the process' own."""
     with chromium() as started:
         yield started
 
