@@ -2,8 +2,8 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test simulate chaos bench-dashboard bench-sources bench-kills bench-intake screenshots lint format types setup \
-	setup-dev lock clean
+.PHONY: help run test simulate chaos bench-dashboard bench-sources bench-kills bench-workers bench-intake \
+	screenshots lint format types setup setup-dev lock clean
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -44,6 +44,9 @@ bench-intake: setup-dev ## accepted deliveries a second, beside a naive service 
 
 bench-kills: setup-dev ## kill workers in the middle of calls: how soon is Acquire asked what came of them?
 	@$(PY) -m bench.kills $(ARGS)
+
+bench-workers: setup-dev ## our workers beside RQ's own (ARGS=drain|idle|away|deploys for a part)
+	@$(PY) -m bench.workers $(ARGS)
 
 lint: setup-dev ## look for faults and for formatting that differs
 	@$(PY) -m ruff check .

@@ -18,6 +18,7 @@ from service.queue import Bells
 CONTACT = 5
 FIRST_THREAD = 1_000
 AT_ONCE = 200
+CALLS_NAIVE = 2
 DONE = (Status.REOPENED, Status.APPENDED, Status.SKIPPED, Status.DEAD, Status.HELD)
 
 

@@ -11,8 +11,13 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+
+import redis
+
+from service.embedded import find_server
 
 START_LIMIT_SECONDS = 30.0
 
@@ -31,6 +36,21 @@ SECRET = "whsec_Y2hhb3MtY2hhb3MtY2hhb3MtY2hhb3MtY2hhb3M="
 ADMIN_TOKEN = "bench-admin-token-bench-admin-token"
 
 
+@dataclass(frozen=True)
+class Told:
+    """What the stand-in counted: calls, when each came (unix seconds), threads reopened, those doubled."""
+
+    calls: int
+    at: list[float]
+    threads: int
+    doubled: int
+
+    def middle_rate(self) -> float:
+        """Calls a second between the first tenth and the last."""
+        first, last = len(self.at) // 10, len(self.at) * 9 // 10
+        return (last - first) / (self.at[last] - self.at[first])
+
+
 class StandIn:
     """The stand-in's process (bench/standin.py), and how it is told what to do."""
 
@@ -44,12 +64,40 @@ class StandIn:
         query = "&".join(f"{name}={value}" for name, value in settings.items())
         _http(f"{self.url}/_control?{query}", method="POST")
 
-    def told(self) -> dict[str, Any]:
-        return _http(f"{self.url}/_told")
+    def told(self) -> Told:
+        told = _http(f"{self.url}/_told")
+        return Told(told["calls"], told["first_byte_at"], told["threads"], told["doubled"])
 
     def close(self) -> None:
         self._process.kill()
         self._process.communicate()
+
+
+class Redis:
+    """A Redis that keeps nothing on disk, so that no disk is measured; `durable` syncs every write, as the
+    embedded one does.
+    """
+
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
+        socket = folder / "redis.sock"
+        command = [str(find_server()), "--port", "0", "--unixsocket", str(socket), "--dir", str(folder)]
+        command += ["--save", "", "--appendonly", "yes" if durable else "no", "--appendfsync", "always"]
+        with (folder / "redis.log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        self.url = f"unix://{socket}"
+        self.client = redis.Redis.from_url(self.url)
+        until(lambda: socket.exists() and _answers(self.client), "Redis answers", limit_seconds=10)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def _answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.exceptions.RedisError:
+        return False
 
 
 def environment(

@@ -20,11 +20,17 @@ from workers.engine import Engine
 from workers.pool import DRAIN_SECONDS, ConcurrentWorker
 from workers.runtime import Runtime
 
+SWITCH_SECONDS = 0.0005
+"""How long one thread may keep another from running. RQ's loop and the engine are threads of one process: at
+Python's 5 ms the engine waits so long, with a bell in hand, while RQ's registries are written.
+"""
+
 
 def main() -> int:
     arguments = _arguments()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _end)
+    sys.setswitchinterval(SWITCH_SECONDS)
     logs.configure(sys.stderr)
     try:
         settings = load(os.environ, role="work", cwd=Path.cwd())

@@ -14,7 +14,7 @@ The three files lean on these internals of RQ 3.0, which tests/contract/test_rq_
                       handle_job_failure, handle_payload, request_stop, request_stop_execution, procline,
                       _install_signal_handlers, _stop_requested, _stopped_job_id
     Queue             key, intermediate_queue_key: what is popped waits there until its execution stands
-    Job               fetch_many, prepare_for_execution, started_job_registry, key
+    Job               key_for, restore, prepare_for_execution, started_job_registry, key
     Execution         create, heartbeat
     WORKERS_BY_QUEUE_KEY, the set of a queue's workers
 """

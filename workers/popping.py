@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import RedisError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
@@ -44,45 +43,45 @@ class Popper:
         first: Any = self._connection.blmove(source, target, wait_seconds)  # type: ignore[arg-type]
         if first is None:
             return []
-        ids: list[Any] = [first]
-        if room > 1:
-            with self._connection.pipeline(transaction=False) as pipeline:
-                for _ in range(room - 1):
-                    pipeline.lmove(source, target)
-                ids += [popped for popped in pipeline.execute() if popped is not None]
-        return self._bells([popped.decode() for popped in ids])
+        ids = [first.decode()]
+        with self._connection.pipeline(transaction=False) as pipeline:
+            pipeline.hgetall(Job.key_for(ids[0]))
+            pipeline.llen(source)
+            stored, waiting = pipeline.execute()
+            hashes = [stored]
+            for _ in range(min(room - 1, waiting)):
+                pipeline.lmove(source, target)
+            more = [popped.decode() for popped in pipeline.execute() if popped is not None]
+            for job_id in more:
+                pipeline.hgetall(Job.key_for(job_id))
+            hashes += pipeline.execute()
+        return self._bells([*ids, *more], hashes)
 
-    def _bells(self, job_ids: list[str]) -> list[Popped]:
+    def _bells(self, job_ids: list[str], hashes: list[dict[bytes, bytes]]) -> list[Popped]:
         """What is no bell is failed as RQ fails a job; what is gone or newer than we are is left alone."""
         bells: list[Popped] = []
         dropped: list[str] = []
-        for job_id, job in zip(job_ids, self._fetch(job_ids), strict=True):
+        for job_id, stored in zip(job_ids, hashes, strict=True):
+            job = self._restored(job_id, stored)
             told = ring_of(job) if job is not None else "its job is gone or cannot be read"
             if job is not None and isinstance(told, Ring) and told.is_known:
                 bells.append(Popped(job, told))
                 continue
             dropped.append(job_id)
-            log.warning(
-                "job.dropped", job_id=job_id, reason="newer version" if isinstance(told, Ring) else told
-            )
+            reason = "of a newer version" if isinstance(told, Ring) else told
+            log.warning("job.dropped", job_id=job_id, reason=reason)
             if job is not None and not isinstance(told, Ring):
                 self._books.fail(job, told)
         if dropped:
             self._books.drop(dropped)
         return bells
 
-    def _fetch(self, job_ids: list[str]) -> list[Job | None]:
-        try:
-            return Job.fetch_many(job_ids, connection=self._connection, serializer=JSONSerializer)
-        except RedisError:
-            raise
-        except Exception:  # noqa: BLE001 - whatever somebody else put there
-            return [self._fetch_one(job_id) for job_id in job_ids]
-
-    def _fetch_one(self, job_id: str) -> Job | None:
-        try:
-            return Job.fetch(job_id, connection=self._connection, serializer=JSONSerializer)
-        except RedisError:
-            raise
-        except Exception:  # noqa: BLE001 - as above
+    def _restored(self, job_id: str, stored: dict[bytes, bytes]) -> Job | None:
+        if not stored:
             return None
+        job = Job(job_id, connection=self._connection, serializer=JSONSerializer)
+        try:
+            job.restore(stored)
+        except Exception:  # noqa: BLE001 - whatever somebody else put there
+            return None
+        return job

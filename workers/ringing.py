@@ -114,30 +114,31 @@ class _Alone:
 
     def __init__(self) -> None:
         self._beside = 0
-        self._changed = asyncio.Condition()
-        self._somebody_is_alone = False
+        self._nobody_alone = asyncio.Event()
+        self._nobody_alone.set()
+        self._nothing_beside = asyncio.Event()
+        self._nothing_beside.set()
 
     @asynccontextmanager
     async def beside_others(self) -> AsyncIterator[None]:
-        async with self._changed:
-            await self._changed.wait_for(lambda: not self._somebody_is_alone)
-            self._beside += 1
+        while not self._nobody_alone.is_set():
+            await self._nobody_alone.wait()
+        self._beside += 1
+        self._nothing_beside.clear()
         try:
             yield
         finally:
-            async with self._changed:
-                self._beside -= 1
-                self._changed.notify_all()
+            self._beside -= 1
+            if not self._beside:
+                self._nothing_beside.set()
 
     @asynccontextmanager
     async def nothing_beside(self) -> AsyncIterator[None]:
-        async with self._changed:
-            await self._changed.wait_for(lambda: not self._somebody_is_alone)
-            self._somebody_is_alone = True
-            await self._changed.wait_for(lambda: self._beside == 0)
+        while not self._nobody_alone.is_set():
+            await self._nobody_alone.wait()
+        self._nobody_alone.clear()
         try:
+            await self._nothing_beside.wait()
             yield
         finally:
-            async with self._changed:
-                self._somebody_is_alone = False
-                self._changed.notify_all()
+            self._nobody_alone.set()

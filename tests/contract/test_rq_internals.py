@@ -40,7 +40,8 @@ SIGNATURES = {
     BaseWorker.get_heartbeat_ttl: ["self", "job", "working_time"],
     Execution.create: ["job", "ttl", "pipeline", "worker_name"],
     Execution.heartbeat: ["self", "started_job_registry", "ttl", "pipeline"],
-    Job.fetch_many: ["job_ids", "connection", "serializer"],
+    Job.restore: ["self", "raw_data"],
+    Job.key_for: ["job_id"],
     Job.prepare_for_execution: ["self", "worker_name", "pipeline"],
 }
 

@@ -61,7 +61,7 @@ def _until(holds, what):
 
 
 def _calls(stand_in):
-    return stand_in.told()["calls"]
+    return stand_in.told().calls
 
 
 def _queue(client):
@@ -117,7 +117,7 @@ def test_stop_job(client, redis_url, stand_in, start):
     assert Job.fetch(stopped, client, JSONSerializer).get_status() == "stopped"
     stand_in.control(delay=0)
     _until(lambda: backlog.ended(client) == 2, "both are done")
-    assert stand_in.told()["doubled"] == 0
+    assert stand_in.told().doubled == 0
 
 
 def test_strangers_jobs_are_failed(client, redis_url, start):
@@ -159,10 +159,10 @@ def test_sigterm_finishes_what_is_in_flight(client, redis_url, stand_in, start):
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(TIMEOUT_SECONDS + 1) == 0
     assert backlog.ended(client) == 4
-    assert stand_in.told()["threads"] == 4
+    assert stand_in.told().threads == 4
     start()
     _until(lambda: backlog.ended(client) == 8, "the next worker does the rest")
-    assert stand_in.told()["doubled"] == 0
+    assert stand_in.told().doubled == 0
     assert backlog.attempts(client)[0] == 0
 
 
@@ -184,7 +184,7 @@ def test_sigterm_does_not_wait_for_ever(client, redis_url, stand_in, start):
     start()
     _until(lambda: backlog.ended(client) == 6, "the next worker does all")
     assert backlog.attempts(client) == (0, 6)
-    assert stand_in.told()["doubled"] == 0
+    assert stand_in.told().doubled == 0
 
 
 def test_newer_records_are_left_to_newer_workers(client, redis_url, start):
