@@ -28,7 +28,7 @@ def violations(cluster: Cluster, scenario: Scenario, allowed: frozenset[str]) ->
         *cluster.simulation.errors,
         *_lost(cluster, records),
         *_stuck(records),
-        *_twice(cluster, done),
+        *_twice(cluster, records, done),
         *_untrue(cluster, records, done),
         *_ended_without_right(cluster, records, allowed),
         *_disorder(records, done, cluster),
@@ -99,11 +99,12 @@ def _stuck(records: dict[str, Reopen]) -> Iterator[str]:
             yield f"stuck: {reopen.event_id} is {reopen.status.value} ({reopen.reason}) for good"
 
 
-def _twice(cluster: Cluster, done: dict[str, list[Done]]) -> Iterator[str]:
+def _twice(cluster: Cluster, records: dict[str, Reopen], done: dict[str, list[Done]]) -> Iterator[str]:
     """No event has two effects; where that cannot be ruled out, the second is shown with its cause."""
     shown = {duplicate.effect for thread in threads_of(cluster) for duplicate in thread.duplicates}
+    alike = _alike(records, done)
     for reopen_id, effects in done.items():
-        if len(effects) < 2:
+        if len(effects) < 2 or reopen_id in alike:
             continue
         cause = cause_of(cluster, effects)
         names = ", ".join(f"{effect.kind} {effect.id}" for effect in effects)
@@ -111,6 +112,21 @@ def _twice(cluster: Cluster, done: dict[str, list[Done]]) -> Iterator[str]:
             yield f"twice: {reopen_id} came about as {names}"
         elif not any(Effect(effect.kind, effect.id) in shown for effect in effects):  # type: ignore[arg-type]
             yield f"not shown: {reopen_id} came about as {names} ({cause}), and no duplicate is shown"
+
+
+def _alike(records: dict[str, Reopen], done: dict[str, list[Done]]) -> set[str]:
+    """Replies of one thread with the very same words and no more effects than there are of them, of which one
+    took another's: whose is whose nobody can tell, nor need to.
+    """
+    groups: dict[tuple[int | None, str | None], list[str]] = defaultdict(list)
+    for reopen in records.values():
+        groups[reopen.thread_id, reopen.text].append(reopen.id)
+    return {
+        reopen_id
+        for (_, words), ids in groups.items()
+        if words and max(counts := [len(done.get(each, ())) for each in ids]) > 1 and sum(counts) <= len(ids)
+        for reopen_id in ids
+    }
 
 
 def _untrue(cluster: Cluster, records: dict[str, Reopen], done: dict[str, list[Done]]) -> Iterator[str]:
@@ -147,13 +163,17 @@ def _ended_without_right(
 def _disorder(records: dict[str, Reopen], done: dict[str, list[Done]], cluster: Cluster) -> Iterator[str]:
     """Within a thread, effects come in the order of first admission; who left the line has no place in it."""
     threads: dict[int | None, list[Reopen]] = defaultdict(list)
+    answered = {event.id: event.first_answered_ms for event in cluster.events}
+    left_the_line = {*cluster.causes, *cluster.out_of_line, *_alike(records, done)}
     for reopen in records.values():
-        if reopen.id not in cluster.causes and reopen.id not in cluster.out_of_line and reopen.id in done:
+        if reopen.id not in left_the_line and reopen.id in done:
             threads[reopen.thread_id].append(reopen)
     for line in threads.values():
         line.sort(key=lambda reopen: reopen.position)
         for before, after in pairwise(line):
-            if done[before.id][0].made_ms > done[after.id][0].made_ms:
+            # What Redis forgot is admitted behind what came since; the same words may be adopted crosswise.
+            forgot = answered.get(before.id, 0) > answered.get(after.id, 0) or before.text == after.text
+            if done[before.id][0].made_ms > done[after.id][0].made_ms and not (cluster.snapshots and forgot):
                 yield f"order: {after.event_id} came before {before.event_id}"
 
 

@@ -31,6 +31,7 @@ class Event:
 
     admission: Admission
     answers: list[Admitted] = field(default_factory=list)
+    first_answered_ms: int = -1
 
     @property
     def id(self) -> str:
@@ -283,6 +284,8 @@ class Cluster:
             except LedgerUnavailable:
                 await Sleep(self.rng.randrange(500, 3_000))
                 continue
+            if not event.answers:
+                event.first_answered_ms = self.simulation.now
             event.answers.append(answer)
             return
 
