@@ -1,4 +1,7 @@
-"""Acquire as a worker sees it (`service.domain.ports.Acquire`): every call is a step that a fault can cut."""
+"""Acquire as a worker sees it (`service.domain.ports.Acquire`): every call is a step that a fault can cut.
+
+tests/contract/test_acquire_twin.py holds it to the sandbox behind the real client.
+"""
 
 from __future__ import annotations
 

@@ -240,5 +240,5 @@ class AcquireWorld:
         cut = self.manner.cuts_at
         if cut is not None:
             told = " ".join(told.split())
-            told = told if len(told) <= cut else f"{told[:cut]}…"
+            told = told[:cut]
         return told
