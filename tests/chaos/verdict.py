@@ -49,11 +49,13 @@ class Verdict:
 
 
 async def judge(stack: Stack, helpdesk: Helpdesk) -> Verdict:
-    """Compare all three."""
+    """Compare all three. Records are read before effects: where work still goes on, what ends in between
+    would be taken for lost the other way round.
+    """
     async with httpx.AsyncClient(timeout=60, trust_env=False) as http:
-        effects = _effects((await http.get(f"{stack.acquire_url}/_sandbox/cases")).json()["cases"])
         bearer = {"authorization": f"Bearer {ADMIN_TOKEN}"}
         records = await _records(http, stack.url, bearer)
+        effects = _effects((await http.get(f"{stack.acquire_url}/_sandbox/cases")).json()["cases"])
         stats = (await http.get(f"{stack.url}/api/stats", headers=bearer)).json()
     lost, doubled, stuck, given_up, unlike, differing = [], [], [], [], [], []
     for event in helpdesk.sent:
