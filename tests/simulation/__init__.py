@@ -3,8 +3,8 @@
     engine          time, machines, and the steps between them
     redis_twin      Redis in memory; lua runs the ledger's own scripts on it; ledger_twin is the ledger so
     acquire_world   Acquire in memory, which knows which event each effect truly came of; acquire_twin its API
-    cluster         two workers, a door for webhooks, a person
-    faults          what can strike at a step
+    cluster         two workers (worker), a door for webhooks, a person
+    faults          what can strike at a step; meddling is what others do in Acquire
     scenarios       what a history may be about; scenes_of_* are the histories' beginnings
     check           whether a history kept its promises
     play            a history from its number; batch plays many at once

@@ -10,7 +10,8 @@ from functools import cache
 from tests.simulation import check
 from tests.simulation.cluster import Cluster
 from tests.simulation.engine import Step, Task
-from tests.simulation.faults import FORGETS, KILLS, MEDDLING, faults_of
+from tests.simulation.faults import FORGETS, KILLS, faults_of
+from tests.simulation.meddling import MEDDLING
 from tests.simulation.scenarios import Scenario, all_scenarios
 
 HORIZON_MS = 40 * 86_400_000

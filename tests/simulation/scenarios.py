@@ -19,7 +19,7 @@ class Scenario:
 
     `allowed` are ends, besides an effect, that its events may come to: a status, or `status:reason`;
     `harmless` are faults that give no right to them. `meddling` names what others may do at any step
-    (faults.MEDDLING). `forgets`: Redis may forget its last moments. `one_case`: however many replies there
+    (meddling.MEDDLING). `forgets`: Redis may forget its last moments. `one_case`: however many replies there
     are, one case is made. `always` strikes at every step. `expect` says what else must hold at the end.
     """
 
