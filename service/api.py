@@ -242,8 +242,8 @@ class Api:
         return JSONResponse(views.deliveries(records))
 
     async def stats(self, _: Request) -> Response:
-        numbers = await self.ledger.reads.stats(self.clock.now_ms())
-        return JSONResponse(views.stats(numbers, workers=await self.ledger.reads.workers()))
+        numbers = await self.ledger.counts.stats(self.clock.now_ms())
+        return JSONResponse(views.stats(numbers, workers=await self.ledger.counts.workers()))
 
     async def pause(self, request: Request) -> Response:
         await self.ledger.account.pause(_by(request))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from service.clock import Clock
     from service.ledger import Ledger
-    from service.ledger.reads import Stats
+    from service.ledger.counts import Stats
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
@@ -61,8 +61,8 @@ def routes(ledger: Ledger, receiver_metrics: ReceiverMetrics, clock: Clock) -> l
 
     async def metrics(_: Request) -> Response:
         try:
-            numbers: Stats | None = await ledger.reads.stats(clock.now_ms())
-            workers = await ledger.reads.workers()
+            numbers: Stats | None = await ledger.counts.stats(clock.now_ms())
+            workers = await ledger.counts.workers()
         except LedgerUnavailable:
             numbers, workers = None, 0
         registry = CollectorRegistry()

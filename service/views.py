@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
     from service.domain.reopens import Attempt, Call, Page, Reopen
     from service.domain.threads import Thread
+    from service.ledger.counts import Stats
     from service.ledger.links import Link
-    from service.ledger.reads import Delivery, DeliveryPage, Stats, ThreadView
+    from service.ledger.reads import Delivery, DeliveryPage, ThreadView
 
 
 def reopen(record: Reopen) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def _by() -> By:
 
 
 async def _count(ledger: Ledger, status: Status, source: str | None) -> int:
-    by_source = (await ledger.reads.stats(0)).by_source
+    by_source = (await ledger.counts.stats(0)).by_source
     return sum(counts[status.value] for name, counts in by_source.items() if source in {None, name})
 
 

@@ -79,9 +79,9 @@ class Live:
         """Differs when anything that a page shows has changed."""
         now_ms = self._clock.now_ms()
         numbers, workers, latest, entries = await asyncio.gather(
-            self._ledger.reads.stats(now_ms),
-            self._ledger.reads.workers(),
-            self._ledger.reads.changes(),
+            self._ledger.counts.stats(now_ms),
+            self._ledger.counts.workers(),
+            self._ledger.counts.changes(),
             self._ledger.audit.latest(limit=1),
         )
         told = repr((numbers.by_source, numbers.in_flight, numbers.account, workers, latest, entries))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from service.clock import Clock
     from service.ledger import Ledger
-    from service.ledger.reads import Stats
+    from service.ledger.counts import Stats
     from service.settings import Settings
 
 LATEST = 8
@@ -45,8 +45,8 @@ class OverviewPages:
         now_ms = self.clock.now_ms()
         span = _span(request.query_params.get("span", ""))
         numbers, workers, minutes, latest, groups, heard_ms = await asyncio.gather(
-            self.ledger.reads.stats(now_ms),
-            self.ledger.reads.workers(),
+            self.ledger.counts.stats(now_ms),
+            self.ledger.counts.workers(),
             self.ledger.series.series("hour", now_ms),
             self.ledger.listing.page(Wanted(), limit=LATEST),
             self.ledger.failures.largest(GROUPS),

@@ -12,7 +12,7 @@ from service.words import says
 
 if TYPE_CHECKING:
     from service.dashboard.silence import Silence
-    from service.ledger.reads import Stats
+    from service.ledger.counts import Stats
     from service.ledger.series import Series
 
 GROWING_FROM = 50

@@ -5,6 +5,7 @@
     sweeps      what nobody woke in time
     verbs       what people ask for
     reads       what people and programs see
+    counts      how many are where, what keeps the account from sending
     listing     lists of reopens by what is asked for
     failures    what needs a person, grouped by what went wrong
     series      what happened when, for charts
@@ -50,6 +51,7 @@ from service.ledger.admission import Admissions
 from service.ledger.audit import Audit
 from service.ledger.care import Care
 from service.ledger.cases import Cases
+from service.ledger.counts import Counts
 from service.ledger.failures import Failures
 from service.ledger.heard import Heard
 from service.ledger.leases import Leases
@@ -80,6 +82,7 @@ class Ledger:
     sweeps: Sweeps
     verbs: Verbs
     reads: Reads
+    counts: Counts
     listing: Listing
     failures: Failures
     series: SeriesReads
@@ -99,7 +102,7 @@ def open_ledger(connection: Redis, bells: Bells, ticker: Ticker, *, policy: Poli
     quarantine_ms = policy.timeout_ms + policy.settle_ms
     bell_ms = BELL_SECONDS * 1000
     admissions = Admissions(scripts, bells, bell_ms=bell_ms, quarantine_ms=quarantine_ms)
-    reads = Reads(connection, bells)
+    reads = Reads(connection)
     listing = Listing(scripts, reads)
     verbs = Verbs(scripts, bells, reads, listing, admissions, bell_ms=bell_ms)
     return Ledger(
@@ -109,6 +112,7 @@ def open_ledger(connection: Redis, bells: Bells, ticker: Ticker, *, policy: Poli
         sweeps=Sweeps(scripts, connection),
         verbs=verbs,
         reads=reads,
+        counts=Counts(connection, bells, reads),
         listing=listing,
         failures=Failures(connection, reads),
         series=SeriesReads(connection),

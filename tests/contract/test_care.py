@@ -50,7 +50,7 @@ async def _pause_is_over(connection):
 
 
 async def _state(ledger, connection):
-    return (await ledger.reads.account(await _now_ms(connection))).breaker
+    return (await ledger.counts.account(await _now_ms(connection))).breaker
 
 
 async def test_counts_are_shared(ledger, connection):
@@ -78,7 +78,7 @@ async def test_stats_tell_the_truth(ledger, connection):
     for _ in range(FAILURES_IN_A_ROW):
         care.failed("it broke")
     await care.aclose()
-    account = await ledger.reads.account(await _now_ms(connection))
+    account = await ledger.counts.account(await _now_ms(connection))
     assert (account.breaker, account.why, account.detail) == ("open", "acquire_failing", "it broke")
     await _pause_is_over(connection)
     assert await _state(ledger, connection) == "half_open"
@@ -115,7 +115,7 @@ async def test_a_shorter_pause_does_not_end_a_longer_one(ledger, connection):
     stop = ledger.leases.stop_account
     await stop("credentials_refused", now_ms + LATER, "no", probes=True)
     assert await stop("throttled", now_ms + 1_000, "wait", probes=False) == now_ms + LATER
-    account = await ledger.reads.account(now_ms)
+    account = await ledger.counts.account(now_ms)
     assert (account.why, account.until_ms) == ("credentials_refused", now_ms + LATER)
     assert await stop("throttled", now_ms + 2 * LATER, "wait", probes=False) == now_ms + 2 * LATER
     await _pause_is_over(connection)

@@ -78,7 +78,7 @@ async def test_one_that_redis_refuses_fails_alone(together, connection, ledger):
     await connection.delete("reopener:inbox:7")
     again = await together.admit([event("b", thread_id=6), event("poison", thread_id=7)])
     assert [each.verdict for each in again] == ["accepted", "accepted"]
-    assert (await ledger.reads.stats(0)).balanced
+    assert (await ledger.counts.stats(0)).balanced
 
 
 async def test_too_much_waiting_is_shed_at_once(together, connection, monkeypatch):

@@ -15,7 +15,8 @@ from service.dashboard.silence import HOUR_MS, silences
 from service.dashboard.story import story
 from service.domain.reopens import Attempt, AttemptOutcome, Reopen, Status
 from service.ledger.audit import Entry
-from service.ledger.reads import Account, Arrivals, Stats
+from service.ledger.counts import Account, Stats
+from service.ledger.reads import Arrivals
 from service.ledger.series import Series, Slot
 
 NOW = 1_800_000_000_000
