@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,12 +214,20 @@ def served(app: Any) -> Iterator[str]:
 
 
 @contextmanager
-def process(*command: str, variables: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A Python process of ours; what it says is in `log`. Killed at the end, where it still runs."""
+def process(
+    *command: str, variables: Mapping[str, str], log: Path, within: Sequence[str] = ()
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A Python process of ours; what it says is in `log`. Killed at the end, where it still runs. It runs on
+    another machine where `within` enters one (tests/network.py).
+    """
     with (
         log.open("wb") as output,
         subprocess.Popen(
-            [sys.executable, "-u", *command], cwd=ROOT, env=dict(variables), stdout=output, stderr=output
+            [*within, sys.executable, "-u", *command],
+            cwd=ROOT,
+            env=dict(variables),
+            stdout=output,
+            stderr=output,
         ) as running,
     ):
         try:
