@@ -98,7 +98,9 @@ class _Ledger:
                 by_status.add_metric([source, status], count)
         yield by_status
         yield CounterMetricFamily(
-            "reopener_accepted", "Events accepted since the ledger began.", value=numbers.accepted
+            "reopener_accepted",
+            "Events accepted since the ledger began.",
+            value=numbers.accepted + numbers.removed,
         )
         yield CounterMetricFamily(
             "reopener_duplicates",

@@ -179,6 +179,7 @@ SCHEMAS: dict[str, Schema] = {
     "Stats": _object(
         {
             "accepted": COUNT,
+            "removed": COUNT,
             "by_status": COUNTS,
             "by_source": {"type": "object", "additionalProperties": COUNTS},
             "waiting": COUNT,

@@ -104,6 +104,7 @@ def stats(numbers: Stats, *, workers: int) -> dict[str, Any]:
     account = numbers.account
     return {
         "accepted": numbers.accepted,
+        "removed": numbers.removed,
         "by_status": numbers.by_status,
         "by_source": numbers.by_source,
         "waiting": numbers.waiting,

@@ -12,6 +12,7 @@ import uvloop
 
 from service.domain.errors import LedgerUnavailable
 from service.logs import get_logger
+from workers.keeper import Keeper, terms_of
 from workers.ringing import Ringing
 from workers.sweeper import Sweeper
 
@@ -69,8 +70,11 @@ class Engine:
         self._ringing = Ringing(runtime)
         lease_ms = runtime.tools().policy.lease_ms
         sweeper = Sweeper(runtime.ledger, runtime.clock, name=self._name, lease_ms=lease_ms)
+        terms = terms_of(runtime.settings)
+        keeper = Keeper(runtime.ledger, runtime.clock, name=self._name, terms=terms)
         async with asyncio.TaskGroup() as tasks:
-            beside = [tasks.create_task(sweeper.run()), tasks.create_task(self._ringing.keep_leases())]
+            running = (sweeper.run(), keeper.run(), self._ringing.keep_leases())
+            beside = [tasks.create_task(each) for each in running]
             self._ready.set_result(None)
             await self._stopped.wait()
             for task in beside:

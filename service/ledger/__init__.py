@@ -3,6 +3,7 @@
     admission   what an accepted event leaves before its answer goes out
     leases      a worker's side: claim, save, finish
     sweeps      what nobody woke in time
+    retention   what ended long ago goes
     verbs       what people ask for
     reads       what people and programs see
     counts      how many are where, what keeps the account from sending
@@ -38,7 +39,8 @@ All keys begin with `reopener:`
     audit                  stream  who did what
     breaker, calls         hash    the account's breaker; how the latest calls ended, by second
     rate, budget                   when the rate limit's bucket is full again; what retries may call
-    account, totals, epoch, position, sources, sweepers, duplicates
+    gone:*                 string  keyed hashes of removed reopens' ids, while their helpdesk may repeat them
+    account, totals, epoch, position, sources, sweepers, keeper, salt, duplicates
 """
 
 from __future__ import annotations
@@ -58,6 +60,7 @@ from service.ledger.leases import Leases
 from service.ledger.listing import Listing
 from service.ledger.reads import Reads
 from service.ledger.requests import Requests
+from service.ledger.retention import Retention
 from service.ledger.scripts import Scripts
 from service.ledger.series import SeriesReads
 from service.ledger.sweeps import Sweeps
@@ -80,6 +83,7 @@ class Ledger:
     admissions: Admissions
     leases: Leases
     sweeps: Sweeps
+    retention: Retention
     verbs: Verbs
     reads: Reads
     counts: Counts
@@ -110,6 +114,7 @@ def open_ledger(connection: Redis, bells: Bells, ticker: Ticker, *, policy: Poli
         admissions=admissions,
         leases=Leases(scripts, connection, ticker, lease_ms=policy.lease_ms, quarantine_ms=quarantine_ms),
         sweeps=Sweeps(scripts, connection),
+        retention=Retention(scripts, connection),
         verbs=verbs,
         reads=reads,
         counts=Counts(connection, bells, reads),

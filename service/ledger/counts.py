@@ -35,9 +35,12 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """The ledger in numbers. `totals` counts deliveries by verdict since ever."""
+    """The ledger in numbers. `accepted` are those that are kept, `removed` those that retention or `forget`
+    took away since; `totals` counts deliveries by verdict since ever.
+    """
 
     accepted: int
+    removed: int
     by_status: dict[str, int]
     by_source: dict[str, dict[str, int]]
     oldest_waiting_seconds: float
@@ -87,8 +90,10 @@ class Counts:
         oldest = [row[0].decode() for row in rows[len(sources) * len(Status) : -6] if row]
         totals, depth, in_flight, account, breaker, duplicates = rows[-6:]
         numbers = {name: int(value) for name, value in decoded(totals).items()}
+        removed = numbers.pop("removed", 0)
         return Stats(
-            accepted=numbers.pop("accepted", 0),
+            accepted=numbers.pop("accepted", 0) - removed,
+            removed=removed,
             by_status={
                 status.value: sum(row[status.value] for row in by_source.values()) for status in Status
             },

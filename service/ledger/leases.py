@@ -119,6 +119,7 @@ class Leases:
             "1" if thread.duplicates else "0",
             lease.step + 1,
             packed([str(case_id) for case_id in sorted(set(thread.cases) - lease.known_cases - {thread.id})]),
+            "1" if thread.unsettled else "0",
         )
         if row[0] == "fenced":
             raise Fenced

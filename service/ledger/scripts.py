@@ -30,6 +30,7 @@ NAMES = (
     "renew",
     "reroot",
     "reserve",
+    "retire",
     "ring",
     "stop",
     "verb",
@@ -85,9 +86,13 @@ _encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_cir
 
 @cache
 def script(name: str) -> str:
-    """A script as Redis gets it: what all share comes before it."""
+    """A script as Redis gets it: what it shares with others comes before it."""
     folder = resources.files(__package__).joinpath("scripts")
-    return "\n".join(folder.joinpath(f"{part}.lua").read_text("utf-8") for part in ("common", name))
+    parts = ("common", *_SHARED.get(name, ()), name)
+    return "\n".join(folder.joinpath(f"{part}.lua").read_text("utf-8") for part in parts)
+
+
+_SHARED = {"retire": ("erase",)}
 
 
 def _text(answer: Any) -> Any:

@@ -32,6 +32,7 @@ def stats(**more: object) -> Stats:
         "queue_depth": 0,
         "in_flight": 0,
         "duplicates": 0,
+        "removed": 0,
         "totals": {},
         "account": Account(paused=False, why=None, until_ms=None, detail=None, read_lag_ms=0),
         **more,

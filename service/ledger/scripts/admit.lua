@@ -86,15 +86,19 @@ local function refused(caught)
   return words
 end
 
+-- How long another event of the same reply is known by its own id: longer than any helpdesk repeats one.
+local SAME_MS = 32 * 86400000
+local salt = redis.call('GET', P .. 'salt')
+
 local function known_id(a)
-  if redis.call('EXISTS', P .. 'r:' .. a.id, P .. 'gone:' .. a.id) > 0 then
+  if redis.call('EXISTS', P .. 'r:' .. a.id, salt and tombstone(salt, a.id) or P .. 'r:' .. a.id) > 0 then
     return a.id
   end
   local same = redis.call('GET', P .. 'same:' .. a.id)
   if not same and a.message_key ~= '' then
     same = redis.call('GET', P .. 'message:' .. a.message_key)
     if same then
-      redis.call('SET', P .. 'same:' .. a.id, same)
+      redis.call('SET', P .. 'same:' .. a.id, same, 'PX', SAME_MS)
     end
   end
   return same
@@ -162,6 +166,9 @@ local function create(a)
     'thread_id', a.thread_id, 'text', a.text, 'reason', a.reason, 'detail', a.detail, 'deliveries', '1',
     'again_of', a.again_of, 'again_reason', a.again_reason, 'email', a.email, 'version', a.version, 'box', box,
     'body_hash', a.body_hash, 'last_delivery', a.delivery_id)
+  if a.message_key ~= '' then
+    redis.call('HSET', P .. 'r:' .. a.id, 'message_key', a.message_key)
+  end
   if a.status == 'held' then
     join_failures(a.id, a.status, a.reason, a.detail, text(position))
   end

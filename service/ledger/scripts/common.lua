@@ -163,6 +163,20 @@ local function find(id, value)
   end
 end
 
+-- What a reopen was found by and is no more: kept, so that it is still found, and goes with it (erase.lua).
+local function found_before(id, was, value)
+  if was and was ~= '' and was ~= value then
+    local key = P .. 'r:' .. id
+    redis.call('HSET', key, 'found', (redis.call('HGET', key, 'found') or '') .. was .. ' ')
+  end
+end
+
+-- What stands for an id that was removed: nobody without the salt can tell whether an id was here. Nothing was
+-- removed yet where there is no salt (service/ledger/retention.py makes it).
+local function tombstone(salt, id)
+  return P .. 'gone:' .. string.sub(redis.sha1hex(salt .. id), 1, 24)
+end
+
 -- A lease is `token:step:renewals` (rules 2, 14). The step is the holder's latest write, so that a write which a
 -- client repeats, or which lay in a socket for long, never undoes a later one of the same holder.
 -- Returns step and renewals where the token holds the box, else nil.
@@ -182,8 +196,11 @@ end
 -- What waits in a box goes to another one, in order (rule 2).
 local function move_box(box, root)
   redis.call('HSET', P .. 't:' .. box, 'alias', root)
+  local aliases = redis.call('HGET', P .. 't:' .. root, 'aliases') or ''
+  redis.call('HSET', P .. 't:' .. root, 'aliases', aliases .. box .. ' ')
   for _, id in ipairs(redis.call('ZRANGE', P .. 'inbox:' .. box, 0, -1)) do
     redis.call('ZADD', P .. 'inbox:' .. root, redis.call('ZSCORE', P .. 'inbox:' .. box, id), id)
+    found_before(id, redis.call('HGET', P .. 'r:' .. id, 'thread_id'), root)
     redis.call('HSET', P .. 'r:' .. id, 'box', root, 'thread_id', root, 'claims', '0')
     if redis.call('HGET', P .. 'r:' .. id, 'status') == 'running' then
       set_status(id, 'queued')

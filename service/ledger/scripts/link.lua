@@ -43,9 +43,11 @@ if string.sub(box, 1, 2) == 'k:' then
 end
 for _, id in ipairs(ids) do
   local key = P .. 'r:' .. id
-  local r = redis.call('HMGET', key, 'status', 'reason', 'position')
+  local r = redis.call('HMGET', key, 'status', 'reason', 'contact_id', 'thread_id')
   if id == one or waiting[r[1]] or waits_for_link[r[2]] then
     redis.call('ZREM', P .. 'inbox:' .. box, id)
+    found_before(id, r[3], contact)
+    found_before(id, r[4], thread)
     redis.call('HSET', key, 'contact_id', contact, 'thread_id', thread, 'box', home, 'reason', '',
       'detail', '', 'email', '', 'next_ms', '', 'claims', '0', 'updated_ms', text(now))
     set_status(id, 'queued')

@@ -12,6 +12,7 @@
 -- ARGV[11] '1' where the thread holds an effect of ours that nobody claims (rule 16)
 -- ARGV[12] the holder's how-manieth write this is: an earlier one than the latest is refused (rule 14)
 -- ARGV[13] JSON list of cases that are new to the thread: events that name one of them belong here (rule 2)
+-- ARGV[14] '1' where something that was sent is not settled: the thread is kept for that, whatever goes (rule 10)
 -- Returns {'saved', now} or what take_head returns, or {'fenced'}.
 
 local mode, box, token = ARGV[1], ARGV[2], ARGV[3]
@@ -43,17 +44,24 @@ if mode == 'save' and writes[1].status == 'running' and head_of(box) ~= writes[1
 end
 if string.sub(box, 1, 2) ~= 'k:' then
   redis.call('HSET', thread_key, 'doc', ARGV[7])
+  if ARGV[14] == '1' then
+    redis.call('HSET', thread_key, 'unsettled', '1')
+  else
+    redis.call('HDEL', thread_key, 'unsettled')
+  end
 end
 for _, effect in ipairs(cjson.decode(ARGV[9])) do
   redis.call('HDEL', thread_key, 'o:' .. effect)
 end
 for _, w in ipairs(writes) do
   local key = P .. 'r:' .. w.id
-  local was = redis.call('HGET', key, 'status')
-  if was and (w.expect == '' or w.expect == was) then
+  local was = redis.call('HMGET', key, 'status', 'new_case_id')
+  if was[1] and (w.expect == '' or w.expect == was[1]) then
     redis.call('HSET', key, unpack(w.fields))
     set_status(w.id, w.status)
-    find(w.id, redis.call('HGET', key, 'new_case_id'))
+    local case = redis.call('HGET', key, 'new_case_id')
+    found_before(w.id, was[2], case)
+    find(w.id, case)
   end
 end
 if ARGV[11] == '1' then
