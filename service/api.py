@@ -243,7 +243,7 @@ class Api:
 
     async def stats(self, _: Request) -> Response:
         numbers = await self.ledger.counts.stats(self.clock.now_ms())
-        return JSONResponse(views.stats(numbers, workers=await self.ledger.counts.workers()))
+        return JSONResponse(views.stats(numbers, await self.ledger.crews.crew()))
 
     async def pause(self, request: Request) -> Response:
         await self.ledger.account.pause(_by(request))

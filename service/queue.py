@@ -26,6 +26,8 @@ JOB_FUNCTION = "workers.jobs.ring"
 JOB_VERSION = 1
 """The least version of this software that may answer a bell of this form; versions run side by side."""
 JOB_TIMEOUT_SECONDS = 900
+CONCURRENCY_FIELD = "concurrency"
+"""Of a worker's hash in RQ: how many bells it answers at a time."""
 BELL_SECONDS = 10
 """How long a bell is taken for outstanding before the sweeper rings again."""
 FAILED_JOB_SECONDS = 86_400

@@ -187,6 +187,7 @@ SCHEMAS: dict[str, Schema] = {
             "queue_depth": COUNT,
             "workers": COUNT,
             "in_flight": COUNT,
+            "concurrency": COUNT,
             "breaker": {"enum": ["closed", "open", "half_open"]},
             "paused": FLAG,
             "stopped": {

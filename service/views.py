@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from service.domain.reopens import Attempt, Call, Page, Reopen
     from service.domain.threads import Thread
     from service.ledger.counts import Stats
+    from service.ledger.crew import Crew
     from service.ledger.links import Link
     from service.ledger.reads import Delivery, DeliveryPage, ThreadView
 
@@ -99,8 +100,8 @@ def deliveries(records: DeliveryPage) -> dict[str, Any]:
     }
 
 
-def stats(numbers: Stats, *, workers: int) -> dict[str, Any]:
-    """The ledger in numbers; `workers` is how many RQ knows of."""
+def stats(numbers: Stats, crew: Crew) -> dict[str, Any]:
+    """The ledger in numbers, and who works."""
     account = numbers.account
     return {
         "accepted": numbers.accepted,
@@ -110,8 +111,9 @@ def stats(numbers: Stats, *, workers: int) -> dict[str, Any]:
         "waiting": numbers.waiting,
         "oldest_waiting_seconds": round(numbers.oldest_waiting_seconds, 3),
         "queue_depth": numbers.queue_depth,
-        "workers": workers,
+        "workers": crew.workers,
         "in_flight": numbers.in_flight,
+        "concurrency": crew.concurrency,
         "breaker": account.breaker,
         "paused": account.paused,
         "stopped": {"reason": account.why, "until": time(account.until_ms), "detail": account.detail}

@@ -73,7 +73,8 @@ class Engine:
         terms = terms_of(runtime.settings)
         keeper = Keeper(runtime.ledger, runtime.clock, name=self._name, terms=terms)
         async with asyncio.TaskGroup() as tasks:
-            running = (sweeper.run(), keeper.run(), self._ringing.keep_leases())
+            telling = runtime.tally.keep_telling(runtime.ledger.tallies)
+            running = (sweeper.run(), keeper.run(), self._ringing.keep_leases(), telling)
             beside = [tasks.create_task(each) for each in running]
             self._ready.set_result(None)
             await self._stopped.wait()
@@ -81,6 +82,7 @@ class Engine:
                 task.cancel()
         try:
             await runtime.ledger.sweeps.leave(self._name)
+            await runtime.tally.tell(runtime.ledger.tallies)
         except LedgerUnavailable:
             log.warning("sweeper.not_signed_off")
         await runtime.aclose()

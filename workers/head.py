@@ -5,6 +5,7 @@ Every end is one fenced write to the ledger, which answers with the thread's nex
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,9 @@ FIRST_LOOK_LATER_SECONDS = 1.0
 LONGEST_LOOK_LATER_SECONDS = 60.0
 
 
+def _unheeded(_: AttemptOutcome) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What the use case works with."""
@@ -36,6 +40,8 @@ class Tools:
     ticker: Ticker
     rng: backoff.Random
     policy: Policy
+    on_attempt: Callable[[AttemptOutcome], None] = _unheeded
+    """Told how each attempt ended, once more where it is adopted afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +226,7 @@ class Head:
         ended = end_attempt(
             self.reopen, self.now_ms(), outcome, http_status=http_status, error=error, number=number
         )
+        self.tools.on_attempt(outcome)
         calls = self.tools.acquire.calls()
         last = replace(ended.attempts[-1], calls=(*ended.attempts[-1].calls, *calls))
         self.reopen = replace(ended, attempts=(*ended.attempts[:-1], last))

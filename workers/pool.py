@@ -10,7 +10,7 @@ The three files lean on these internals of RQ 3.0, which tests/contract/test_rq_
     BaseWorker.work   calls check_for_suspension, run_maintenance_tasks, dequeue_job_and_maintain_ttl
                       and execute_job in turn, ends where the third returns None, and calls teardown then
     BaseWorker        connection, queues, executions, get_state, set_state, heartbeat, register_birth,
-                      should_run_maintenance_tasks, get_heartbeat_ttl, cleanup_execution,
+                      serialize, should_run_maintenance_tasks, get_heartbeat_ttl, cleanup_execution,
                       handle_job_failure, handle_payload, request_stop, request_stop_execution, procline,
                       _install_signal_handlers, _stop_requested, _stopped_job_id
     Queue             key, intermediate_queue_key: what is popped waits there until its execution stands
@@ -36,7 +36,7 @@ from rq.worker import BaseWorker, WorkerStatus
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from service.logs import get_logger
-from service.queue import JOB_TIMEOUT_SECONDS, QUEUE_NAME
+from service.queue import CONCURRENCY_FIELD, JOB_TIMEOUT_SECONDS, QUEUE_NAME
 from workers.books import Bookkeeper, Books, Running
 from workers.popping import Popped, Popper
 
@@ -194,6 +194,10 @@ class ConcurrentWorker(BaseWorker):
                 self.connection.delete(self.key)  # what was written since RQ's keys were flushed
                 self.register_birth()
             super().heartbeat(timeout, pipeline=pipeline)
+
+    def serialize(self) -> dict[str, Any]:
+        """What RQ shows of a worker, and how many bells this one answers at a time."""
+        return {**super().serialize(), CONCURRENCY_FIELD: self._concurrency}
 
     def check_for_suspension(self, burst: bool) -> None:  # noqa: FBT001 - RQ's signature
         now = self._clock.monotonic()

@@ -14,6 +14,7 @@ from service.policy import policy
 from service.queue import Bells
 from workers.acquire import AcquireClient
 from workers.head import Tools
+from workers.tally import Tally
 from workers.throttle import Care, Careful
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Runtime:
     ledger: Ledger
     acquire: AcquireClient
     care: Care
+    tally: Tally
 
     @classmethod
     def open(cls, settings: Settings, clock: Clock, *, concurrency: int) -> Runtime:
@@ -41,13 +43,15 @@ class Runtime:
             raise ValueError("workers need a REDIS_URL")
         connection = async_client(settings.redis_url.reveal())
         ledger = open_ledger(connection, Bells(SyncRedis()), clock, policy=policy(settings))
+        tally = Tally()
         return cls(
             settings=settings,
             clock=clock,
             connection=connection,
             ledger=ledger,
-            acquire=AcquireClient(settings.acquire, clock=clock, concurrency=concurrency),
+            acquire=AcquireClient(settings.acquire, clock=clock, concurrency=concurrency, on_call=tally.call),
             care=Care(ledger.care, clock),
+            tally=tally,
         )
 
     def tools(self) -> Tools:
@@ -60,6 +64,7 @@ class Runtime:
             ticker=self.clock,
             rng=random.Random(),
             policy=policy(self.settings),
+            on_attempt=self.tally.attempt,
         )
 
     async def aclose(self) -> None:

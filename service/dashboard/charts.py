@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from service.ledger.series import Span
+from service.ledger.series import BAD, GOOD, IN, Span
 
 if TYPE_CHECKING:
     from service.ledger.series import Series
 
 WIDTH, HEIGHT = 960, 120
-IN = ("in:accepted", "in:held")
-GOOD = ("reopened", "appended", "skipped")
-BAD = ("dead", "held")
 EACH: dict[Span, str] = {"hour": "minute", "day": "hour", "month": "day"}
 
 

@@ -78,11 +78,11 @@ class Live:
     async def _pulse(self) -> str:
         """Differs when anything that a page shows has changed."""
         now_ms = self._clock.now_ms()
-        numbers, workers, latest, entries = await asyncio.gather(
+        numbers, crew, latest, entries = await asyncio.gather(
             self._ledger.counts.stats(now_ms),
-            self._ledger.counts.workers(),
+            self._ledger.crews.crew(),
             self._ledger.counts.changes(),
             self._ledger.audit.latest(limit=1),
         )
-        told = repr((numbers.by_source, numbers.in_flight, numbers.account, workers, latest, entries))
+        told = repr((numbers.by_source, numbers.in_flight, numbers.account, crew, latest, entries))
         return hashlib.sha256(told.encode()).hexdigest()

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import RedirectResponse
 
 from service import views
-from service.dashboard.charts import BAD, GOOD, IN, chart
+from service.dashboard.charts import chart
 from service.dashboard.door import by
-from service.dashboard.problems import problems
 from service.dashboard.rendering import render
-from service.dashboard.silence import silences
 from service.ledger.listing import Wanted
-from service.ledger.series import RESOLUTION, Series, Span
+from service.ledger.series import BAD, GOOD, IN, RESOLUTION, Series, Span
+from service.watch import look
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 
 LATEST = 8
 GROUPS = 8
-RATE_MINUTES = 5
 PERCENTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 
 
@@ -44,29 +41,26 @@ class OverviewPages:
     async def show(self, request: Request) -> Response:
         now_ms = self.clock.now_ms()
         span = _span(request.query_params.get("span", ""))
-        numbers, workers, minutes, latest, groups, heard_ms = await asyncio.gather(
-            self.ledger.counts.stats(now_ms),
-            self.ledger.counts.workers(),
-            self.ledger.series.series("hour", now_ms),
+        seen, latest, groups = await asyncio.gather(
+            look(self.ledger, now_ms),
             self.ledger.listing.page(Wanted(), limit=LATEST),
             self.ledger.failures.largest(GROUPS),
-            self.ledger.series.heard_ms(),
         )
-        shown = minutes if span == "hour" else await self.ledger.series.series(span, now_ms)
-        silent = silences(heard_ms, await self._hourly(heard_ms, now_ms), now_ms)
+        numbers = seen.stats
+        shown = seen.minutes if span == "hour" else await self.ledger.series.series(span, now_ms)
         return render(
             request,
             "overview.html",
             title="Overview",
-            stats=views.stats(numbers, workers=workers),
+            stats=views.stats(numbers, seen.crew),
             law=_law(numbers),
-            problems=problems(numbers, workers=workers, series=minutes, silent=silent, now_ms=now_ms),
+            problems=seen.problems(),
             groups=groups,
             chart=chart(shown),
             spans=tuple(RESOLUTION),
             speed=_speed(shown),
-            rates=_rates(minutes),
-            sources=self._sources(numbers, shown, heard_ms),
+            rates={"in": seen.per_minute(*IN), "out": seen.per_minute(*GOOD)},
+            sources=self._sources(numbers, shown, seen.heard_ms),
             settings=self.settings,
             read_lag_ms=numbers.account.read_lag_ms,
             reopens=views.page(latest)["reopens"],
@@ -79,15 +73,6 @@ class OverviewPages:
     async def resume(self, request: Request) -> Response:
         await self.ledger.account.resume(by(request))
         return RedirectResponse("/", status_code=303)
-
-    async def _hourly(self, heard_ms: Mapping[str, int], now_ms: int) -> Mapping[tuple[str, int], int]:
-        """Deliveries by the hour of the days that silence is judged by; nothing where nobody is silent."""
-        if all(now_ms - heard < 2 * 3_600_000 for heard in heard_ms.values()):
-            return {}
-        found: Counter[tuple[str, int]] = Counter()
-        for days_ago in (0, 2, 4, 7, 9):
-            found.update(await self.ledger.series.heard_hourly(days_ago, now_ms))
-        return found
 
     def _sources(self, numbers: Stats, shown: Series, heard_ms: Mapping[str, int]) -> list[dict[str, Any]]:
         """A row for each source, also for one that never said anything."""
@@ -116,14 +101,6 @@ def _law(numbers: Stats) -> list[tuple[str, int]]:
     """The right side of the conservation law, in the order of the contract."""
     names = ("reopened", "appended", "skipped", "dead", "cancelled", "held")
     return [*((name, numbers.by_status[name]) for name in names), ("waiting", numbers.waiting)]
-
-
-def _rates(minutes: Series) -> dict[str, float]:
-    """Per minute, over the last whole minutes."""
-    latest = minutes.slots[-RATE_MINUTES - 1 : -1]
-    came = sum(slot.total(*IN) for slot in latest)
-    went = sum(slot.total(*GOOD) for slot in latest)
-    return {"in": came / RATE_MINUTES, "out": went / RATE_MINUTES}
 
 
 def _speed(shown: Series) -> dict[str, Any]:

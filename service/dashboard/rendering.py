@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
 from service import words
+from service.spoken import lasting, number
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -61,30 +62,6 @@ def utc(moment: str | int | None) -> str:
 
 def iso(unix_ms: int) -> str:
     return datetime.fromtimestamp(unix_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def lasting(seconds: float | None) -> str:
-    """A length of time in its two largest units: `3 h 20 min`."""
-    if seconds is None:
-        return "-"
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    left = int(seconds)
-    parts = []
-    for name, length in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
-        number, left = divmod(left, length)
-        if number:
-            parts.append(f"{number} {name}")
-    return " ".join(parts[:2])
-
-
-def number(value: float) -> str:
-    """Whole numbers with thin spaces between thousands, small rates with one digit."""
-    if abs(value) < 10 and value != round(value):
-        return f"{value:.1f}"
-    return f"{value:,.0f}".replace(",", "\u202f")
 
 
 _templates = Environment(

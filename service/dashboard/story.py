@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from service.dashboard.rendering import lasting
+from service.spoken import lasting
 from service.words import says
 
 if TYPE_CHECKING:

@@ -10,9 +10,12 @@
     listing     lists of reopens by what is asked for
     failures    what needs a person, grouped by what went wrong
     series      what happened when, for charts
+    tallies     what happened since ever, for Prometheus
+    crew        who works
     heard       deliveries by what they were about
     audit       who did what
     care        breaker, rate limit and retry budget, shared by all workers
+    flow        how much of the two is left now
     account     pause, resume, and notes of deliveries
     cases       what Acquire tells of its cases by itself
     requests    requests that are kept for explaining them
@@ -35,6 +38,7 @@ All keys begin with `reopener:`
     raw:*, raws:*          string, zset  requests that are kept for a while, where a setting says so
     failures, failure:{group}  zsets   groups of dead and held ones by size, and the members of each
     series:*               hash    counts by minute, hour and day
+    counts, tally          hash    counts since ever: events and ends; what workers tell of their calls
     heard                  hash    source -> unix ms of its latest authentic delivery
     audit                  stream  who did what
     breaker, calls         hash    the account's breaker; how the latest calls ended, by second
@@ -54,7 +58,9 @@ from service.ledger.audit import Audit
 from service.ledger.care import Care
 from service.ledger.cases import Cases
 from service.ledger.counts import Counts
+from service.ledger.crew import Crews
 from service.ledger.failures import Failures
+from service.ledger.flow import Flows
 from service.ledger.heard import Heard
 from service.ledger.leases import Leases
 from service.ledger.listing import Listing
@@ -64,6 +70,7 @@ from service.ledger.retention import Retention
 from service.ledger.scripts import Scripts
 from service.ledger.series import SeriesReads
 from service.ledger.sweeps import Sweeps
+from service.ledger.tallies import Tallies
 from service.ledger.verbs import Verbs
 from service.queue import BELL_SECONDS
 
@@ -96,6 +103,9 @@ class Ledger:
     requests: Requests
     care: Care
     cases: Cases
+    crews: Crews
+    tallies: Tallies
+    flows: Flows
 
 
 def open_ledger(connection: Redis, bells: Bells, ticker: Ticker, *, policy: Policy) -> Ledger:
@@ -109,6 +119,7 @@ def open_ledger(connection: Redis, bells: Bells, ticker: Ticker, *, policy: Poli
     reads = Reads(connection)
     listing = Listing(scripts, reads)
     verbs = Verbs(scripts, bells, reads, listing, admissions, bell_ms=bell_ms)
+    care = Care(scripts, rate_per_second=policy.rate_per_second, retry_share=policy.retry_share)
     return Ledger(
         scripts=scripts,
         admissions=admissions,
@@ -125,6 +136,9 @@ def open_ledger(connection: Redis, bells: Bells, ticker: Ticker, *, policy: Poli
         account=Account(connection),
         audit=Audit(connection),
         requests=Requests(connection),
-        care=Care(scripts, rate_per_second=policy.rate_per_second, retry_share=policy.retry_share),
+        care=care,
         cases=Cases(scripts, verbs.ring),
+        crews=Crews(connection, bells),
+        tallies=Tallies(connection),
+        flows=Flows(connection, care),
     )

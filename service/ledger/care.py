@@ -31,29 +31,27 @@ class Care:
 
     def __init__(self, scripts: Scripts, *, rate_per_second: float, retry_share: float) -> None:
         self._scripts = scripts
-        self._rate = rate_per_second
+        self.rate = rate_per_second
         self._share = retry_share
-        self._flow = max(LEAST_FLOW, retry_share * rate_per_second)
-        self._most = BUDGET_SECONDS * self._flow
+        self.flow = max(LEAST_FLOW, retry_share * rate_per_second)
+        self.most = BUDGET_SECONDS * self.flow
 
     async def reserve(self, calls: int, *, is_retry: bool = False) -> Place:
         """A place for so many calls. Who asks waits for it, so nobody polls; a retry has none where
         `later_ms` says so.
         """
-        if not self._rate and not is_retry:
+        if not self.rate and not is_retry:
             return Place(0.0, 0)
-        each_us = round(1_000_000 / self._rate) if self._rate else 0
-        holds = max(1, round(self._rate))
+        each_us = round(1_000_000 / self.rate) if self.rate else 0
+        holds = max(1, round(self.rate))
         retry = "1" if is_retry else "0"
-        row = await self._scripts.run(
-            "reserve", each_us, calls, holds, retry, str(self._flow), str(self._most)
-        )
+        row = await self._scripts.run("reserve", each_us, calls, holds, retry, str(self.flow), str(self.most))
         return Place(int(row[0]) / 1_000_000, int(row[1]))
 
     async def note(self, answered: int, failed: int) -> tuple[Breaker, Calls, int]:
         """Note how calls ended; returns the breaker, how the latest calls did, and Redis' time."""
-        saved = 0.0 if self._rate else self._share * answered
-        row = await self._scripts.run("calls", answered, failed, WINDOW_SECONDS, str(saved), str(self._most))
+        saved = 0.0 if self.rate else self._share * answered
+        row = await self._scripts.run("calls", answered, failed, WINDOW_SECONDS, str(saved), str(self.most))
         calls = Calls(
             answered, failed, row=int(row[1]), lately_answered=int(row[2]), lately_failed=int(row[3])
         )

@@ -31,6 +31,10 @@ class Account:
     read_lag_ms: int
     breaker: State = "closed"
     paused_by: str = ""
+    openings: int = 0
+    """Of the breaker, in a row."""
+    durable: bool = False
+    """Whether this Redis cannot forget what it confirmed (`Account.note_durability`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,6 @@ class Counts:
         self._redis = connection
         self._reads = reads
         self._queue_key = bells.queue_key
-        self._workers_key = bells.workers_key
 
     async def stats(self, now_ms: int) -> Stats:
         sources = await self._reads.sources()
@@ -113,11 +116,6 @@ class Counts:
         account, breaker = await self._ask(pipe.execute())
         return _account(decoded(account), decoded(breaker), now_ms)
 
-    async def workers(self) -> int:
-        """How many workers RQ knows of for our queue: those whose registration has not expired."""
-        names = await self._ask(self._redis.smembers(self._workers_key))
-        return int(await self._ask(self._redis.exists(*names))) if names else 0
-
     async def changes(self) -> tuple[str, ...]:
         """Differs when a delivery came, a position was given, or a call for many went on."""
         pipe = self._redis.pipeline(transaction=False)
@@ -153,4 +151,6 @@ def _account(fields: dict[str, str], breaker_fields: dict[str, str], now_ms: int
         read_lag_ms=int(fields.get("read_lag_ms") or 0),
         breaker=state,
         paused_by=fields.get("paused", ""),
+        openings=breaker.opened,
+        durable=fields.get("durable") == "1",
     )

@@ -3,7 +3,8 @@
 Keys `reopener:series:{m,h,d}:{block}`: a hash for each hour of minutes (kept 3 hours), day of hours (33 days)
 and 32 days of days (65 days). Fields `{slot}:{source}:{what}`, a slot being a whole minute, hour or day since
 1970; what is `in:{verdict}` for deliveries, a status for ends. `{slot}::{bucket}` counts how long customers
-waited until their reply was in Acquire: bucket b holds 2**(b/4) up to 2**((b+1)/4) milliseconds.
+waited until their reply was in Acquire: bucket b holds 2**(b/4) up to 2**((b+1)/4) milliseconds. The hash
+`reopener:counts` holds the same since ever, without slots (tallies.py).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from redis.asyncio.client import Pipeline
 
 P = "reopener:"
+COUNTS_KEY = f"{P}counts"
 Span = Literal["hour", "day", "month"]
 _MINUTE, _HOUR, _DAY = 60_000, 3_600_000, 86_400_000
 RESOLUTION: dict[Span, tuple[str, int, int, int]] = {
@@ -28,6 +30,9 @@ RESOLUTION: dict[Span, tuple[str, int, int, int]] = {
     "month": ("d", _DAY, 32, 31),
 }
 """Span -> letter of its keys, length of a slot in ms, slots in a hash, slots shown."""
+IN = ("in:accepted", "in:held")
+GOOD = ("reopened", "appended", "skipped")
+BAD = ("dead", "held")
 KEPT_SECONDS = {"m": 3 * 3600, "h": 33 * 86_400, "d": 65 * 86_400}
 
 
@@ -38,6 +43,7 @@ def add_to_series(pipe: Pipeline, now_ms: int, what: str) -> None:
         key = f"{P}series:{letter}:{slot // block}"
         pipe.hincrby(key, f"{slot}:{what}", 1)
         pipe.expire(key, KEPT_SECONDS[letter])
+    pipe.hincrby(COUNTS_KEY, what, 1)
 
 
 @dataclass(slots=True)

@@ -36,6 +36,7 @@ SIGNATURES = {
     BaseWorker.check_for_suspension: ["self", "burst"],
     BaseWorker.heartbeat: ["self", "timeout", "pipeline"],
     BaseWorker.set_state: ["self", "state", "pipeline"],
+    BaseWorker.serialize: ["self"],
     BaseWorker.request_stop: ["self", "signum", "frame"],
     BaseWorker.get_heartbeat_ttl: ["self", "job", "working_time"],
     Execution.create: ["job", "ttl", "pipeline", "worker_name"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -16,6 +17,9 @@ from rq.serializers import JSONSerializer
 from rq.worker import BaseWorker
 
 from bench import backlog, stack
+from service.connections import async_client
+from service.ledger.crew import Crew, Crews
+from service.queue import Bells
 
 TIMEOUT_SECONDS = 2.0
 
@@ -88,6 +92,24 @@ def test_rq_sees_the_worker(client, redis_url, stand_in, start):
     _until(lambda: backlog.ended(client) == 3, "all are done")
     _until(lambda: not client.keys("rq:execution*"), "the books are closed")
     assert _queue(client).failed_job_registry.count == 0
+
+
+def test_what_all_workers_may_hold_adds_up(client, redis_url, start):
+    """The concurrency of every worker that lives counts, and of none that has gone."""
+
+    async def crew():
+        connection = async_client(redis_url)
+        try:
+            return await Crews(connection, Bells(client)).crew()
+        finally:
+            await connection.aclose()
+
+    start(concurrency=4)
+    second = start(concurrency=3)
+    _until(lambda: asyncio.run(crew()) == Crew(workers=2, concurrency=7), "two workers stand")
+    second.terminate()
+    second.wait(20)
+    assert asyncio.run(crew()) == Crew(workers=1, concurrency=4)
 
 
 def test_suspend_and_resume(client, redis_url, stand_in, start):

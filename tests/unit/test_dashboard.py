@@ -9,15 +9,15 @@ import pytest
 
 from service.dashboard import asked
 from service.dashboard.charts import HEIGHT, WIDTH, chart
-from service.dashboard.problems import problems
-from service.dashboard.rendering import lasting, number
-from service.dashboard.silence import HOUR_MS, silences
 from service.dashboard.story import story
 from service.domain.reopens import Attempt, AttemptOutcome, Reopen, Status
 from service.ledger.audit import Entry
 from service.ledger.counts import Account, Stats
 from service.ledger.reads import Arrivals
 from service.ledger.series import Series, Slot
+from service.spoken import lasting, number
+from service.watch.problems import problems
+from service.watch.silence import HOUR_MS, silences
 
 NOW = 1_800_000_000_000
 

@@ -25,11 +25,15 @@ MOST_CONTACT_PAGES = 20
 Shown = TypeVar("Shown")
 
 
+def _unheeded(_: Call) -> None: ...
+
+
 class AcquireClient:
     """One per process and event loop: it keeps connections to Acquire and uses them again.
 
     `concurrency` is how many jobs use it at a time. `tls` replaces the authorities that are trusted, by
-    default those of the certifi package. Raises ValueError where the settings lack origin or key.
+    default those of the certifi package. `on_call` is told of every call that ended. Raises ValueError
+    where the settings lack origin or key.
     """
 
     def __init__(
@@ -39,13 +43,15 @@ class AcquireClient:
         clock: Clock,
         concurrency: int = 32,
         tls: ssl.SSLContext | None = None,
+        on_call: Callable[[Call], None] = _unheeded,
     ) -> None:
         self._settings = settings
+        self._on_call = on_call
         self._wire = Wire(settings, clock=clock, concurrency=concurrency, tls=tls)
 
     def session(self) -> AcquireSession:
         """Acquire as one job uses it, with its own account of the calls made."""
-        return AcquireSession(self._wire, self._settings)
+        return AcquireSession(self._wire, self._settings, self._on_call)
 
     async def aclose(self) -> None:
         await self._wire.aclose()
@@ -56,9 +62,10 @@ class AcquireSession(Acquire):
     not read. `send` never raises; a caller that cancels it must take the outcome for unknown.
     """
 
-    def __init__(self, wire: Wire, settings: AcquireSettings) -> None:
+    def __init__(self, wire: Wire, settings: AcquireSettings, on_call: Callable[[Call], None]) -> None:
         self._wire = wire
         self._settings = settings
+        self._on_call = on_call
         self._calls: list[Call] = []
 
     def calls(self) -> tuple[Call, ...]:
@@ -124,6 +131,7 @@ class AcquireSession(Acquire):
     async def _exchange(self, request: Request, may_send: Callable[[], bool] | None = None) -> Result:
         result, call = await self._wire.exchange(request, may_send=may_send)
         self._calls.append(call)
+        self._on_call(call)
         return result
 
 

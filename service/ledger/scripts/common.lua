@@ -69,7 +69,7 @@ local function set_of(json_list)
 end
 
 -- The series behind the charts: what happened in each minute, hour and day, by source. One hash holds an hour, a
--- day or 32 days of it, and goes when no chart shows it any more.
+-- day or 32 days of it, and goes when no chart shows it any more. `counts` holds the same since ever, for Prometheus.
 local series = { { 'm', 60000, 60, 10800 }, { 'h', 3600000, 24, 33 * 86400 }, { 'd', 86400000, 32, 65 * 86400 } }
 
 local function add_to_series(now, what, number)
@@ -80,6 +80,7 @@ local function add_to_series(now, what, number)
       redis.call('EXPIRE', key, each[4])
     end
   end
+  redis.call('HINCRBY', P .. 'counts', what, number)
 end
 
 -- Reopens that need a person, grouped by what went wrong: status, reason, and the words with their numbers, ids and
@@ -128,6 +129,7 @@ local function count_end(source, to, created_ms)
   if carried[to] then
     local waited_ms = math.max(1, now - tonumber(created_ms or now))
     add_to_series(now, ':' .. text(math.floor(4 * math.log(waited_ms) / math.log(2))), 1)
+    redis.call('HINCRBY', P .. 'counts', ':ms', waited_ms)
   end
 end
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from service.dashboard.charts import BAD, GOOD, IN
-from service.dashboard.rendering import lasting, number
+from service.ledger.series import BAD, GOOD, IN
+from service.spoken import lasting, number
 from service.words import says
 
 if TYPE_CHECKING:
-    from service.dashboard.silence import Silence
     from service.ledger.counts import Stats
     from service.ledger.series import Series
+    from service.watch.silence import Silence
 
 GROWING_FROM = 50
 """A queue that is shorter is no queue."""

@@ -1,0 +1,51 @@
+"""How much may be called now: the rate limit and the retry budget, as `reserve.lua` keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from service.ledger.scripts import ask
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from service.ledger.care import Care
+
+P = "reopener:"
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """`rate_per_second` is 0 where there is no limit; `wait_seconds` is for a place under it."""
+
+    rate_per_second: float
+    wait_seconds: float
+    retry_budget_calls: float
+    retry_budget_most_calls: float
+
+
+class Flows:
+    """Raises `LedgerUnavailable` where Redis is away."""
+
+    def __init__(self, connection: Redis, care: Care) -> None:
+        self._redis = connection
+        self._care = care
+
+    async def flow(self) -> Flow:
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.time()
+        pipe.get(f"{P}rate")
+        pipe.hmget(f"{P}budget", ["calls", "us"])
+        (seconds, microseconds), full_at, (calls, us) = await ask(pipe.execute())
+        care, now_us = self._care, seconds * 1_000_000 + microseconds
+        saved = float(calls) if calls else care.most
+        since_seconds = (now_us - int(us)) / 1_000_000 if us else 0.0
+        ahead_seconds = (int(full_at) - now_us) / 1_000_000 if full_at else 0.0
+        burst_seconds = max(1, round(care.rate)) / care.rate if care.rate else 0.0
+        return Flow(
+            rate_per_second=care.rate,
+            wait_seconds=max(0.0, ahead_seconds - burst_seconds),
+            retry_budget_calls=min(care.most, saved + care.flow * since_seconds),
+            retry_budget_most_calls=care.most,
+        )

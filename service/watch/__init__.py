@@ -1,0 +1,10 @@
+"""Watching the account: what is wrong now, and who is told of it.
+
+seen        one look at everything
+silence     a source that usually talks and does not
+problems    what is wrong, worst first
+"""
+
+from service.watch.seen import Seen, look
+
+__all__ = ["Seen", "look"]
