@@ -23,7 +23,7 @@ from workers.keeper import Keeper
 
 DAY_MS = 86_400_000
 TERMS = Terms(30 * DAY_MS, 365 * DAY_MS, {"support": 60_000}, frozenset({"support"}))
-STAYS = {"account", "epoch", "heard", "keeper", "position", "salt", "sources", "totals"}
+STAYS = {"account", "counts", "epoch", "heard", "keeper", "position", "salt", "sources", "totals"}
 """Keys that do not grow with what is stored."""
 
 
