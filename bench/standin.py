@@ -4,7 +4,8 @@
 call; a thread's second reopen shows as a double. `POST /_control?key=value` sets:
 
     delay     seconds before every answer
-    mode      ok | refuse (connections are reset) | hang (no answer) | a status, like 503 or 401
+    mode      ok | refuse (connections are reset) | hang (no answer) | hang_create (none to the reopen call) |
+              drip (an answer without an end, byte by byte) | a status, like 503 or 401
     reset     1 forgets what was counted
 
 `GET /_told` answers `{"calls", "first_byte_at", "threads", "doubled"}`.
@@ -24,6 +25,8 @@ from urllib.parse import parse_qsl, urlsplit
 import uvloop
 
 FIRST_CASE = 1_000_000_000
+DRIP_SECONDS = 0.05
+DRIP_HEAD = b"HTTP/1.1 200 .\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
 
 
 class World:
@@ -137,11 +140,19 @@ class Speaker(asyncio.Protocol):
         world.note()
         if world.mode == "refuse":
             self._transport.abort()
-        elif world.mode != "hang":
+        elif world.mode == "drip":
+            self._transport.write(DRIP_HEAD)
+            self._drip()
+        elif world.mode != "hang" and (world.mode != "hang_create" or method == "GET"):
             if world.delay_seconds:
                 asyncio.get_running_loop().call_later(world.delay_seconds, self._act, method, target, body)
             else:
                 self._act(method, target, body)
+
+    def _drip(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(b" ")
+            asyncio.get_running_loop().call_later(DRIP_SECONDS, self._drip)
 
     def _act(self, method: str, target: str, body: bytes) -> None:
         self._say(*self._world.answer(method, target, body))

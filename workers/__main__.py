@@ -17,7 +17,8 @@ from service.clock import SystemClock
 from service.connections import sync_client
 from service.settings import SettingsError, load
 from workers.engine import Engine
-from workers.pool import DRAIN_SECONDS, ConcurrentWorker
+from workers.leaving import Leaving
+from workers.pool import ConcurrentWorker
 from workers.runtime import Runtime
 
 SWITCH_SECONDS = 0.0005
@@ -27,6 +28,7 @@ Python's 5 ms the engine waits so long, with a bell in hand, while RQ's registri
 
 
 def main() -> int:
+    """The status to end with; once it was at work, the process ends within."""
     arguments = _arguments()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _end)
@@ -43,15 +45,17 @@ def main() -> int:
     engine = Engine(lambda: Runtime.open(settings, clock, concurrency=concurrency), name=name)
     engine.start()
     redis_url = settings.redis_url.reveal() if settings.redis_url else ""
-    ConcurrentWorker(
+    leaving = Leaving(clock, timeout_seconds=settings.acquire.timeout_seconds)
+    status = ConcurrentWorker(
         sync_client(redis_url),
         engine,
         clock,
         name=name,
         concurrency=concurrency,
-        patience_seconds=settings.acquire.timeout_seconds + DRAIN_SECONDS,
+        leaving=leaving,
     ).run()
-    return 0
+    leaving.end(status)
+    return status
 
 
 def _end(_number: int, _frame: FrameType | None) -> Never:

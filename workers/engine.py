@@ -12,15 +12,17 @@ import uvloop
 
 from service.domain.errors import LedgerUnavailable
 from service.logs import get_logger
+from workers import leaving as steps
 from workers.keeper import Keeper, terms_of
 from workers.ringing import Ringing
 from workers.sweeper import Sweeper
 
 if TYPE_CHECKING:
+    from workers.leaving import Leaving
     from workers.runtime import Runtime
 
 START_LIMIT_SECONDS = 30.0
-HAND_BACK_SECONDS = 0.8
+SIGN_OFF_SECONDS = 1.0
 
 log = get_logger(__name__)
 
@@ -48,11 +50,16 @@ class Engine:
         """Answer a bell; the future ends when nothing of its thread is due, with how many were worked."""
         return asyncio.run_coroutine_threadsafe(self._answer(name, bell, limit_seconds), self._loop)
 
-    def drain(self, patience_seconds: float) -> None:
-        """Let what is in flight finish for so long, hand back the rest, and end. May be called again."""
+    def take_no_more(self, last_begin_seconds: float) -> None:
+        """Begin nothing new, and no call of what is in work after so long. Safe in a signal handler."""
+        self._ringing.take_no_more()
+        self._runtime.care.leave(last_begin_seconds)
+
+    def drain(self, leaving: Leaving) -> None:
+        """Let what is in flight finish, hand back the rest, and end, each in its time."""
         if self._thread.is_alive():
-            asyncio.run_coroutine_threadsafe(self._drain(patience_seconds), self._loop).result()
-            self._thread.join()
+            asyncio.run_coroutine_threadsafe(self._drain(leaving), self._loop)
+            self._thread.join(leaving.left(steps.ENGINE_ENDS_SECONDS))
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -81,9 +88,10 @@ class Engine:
             for task in beside:
                 task.cancel()
         try:
-            await runtime.ledger.sweeps.leave(self._name)
-            await runtime.tally.tell(runtime.ledger.tallies)
-        except LedgerUnavailable:
+            async with asyncio.timeout(SIGN_OFF_SECONDS):
+                await runtime.ledger.sweeps.leave(self._name)
+                await runtime.tally.tell(runtime.ledger.tallies)
+        except (LedgerUnavailable, TimeoutError):
             log.warning("sweeper.not_signed_off")
         await runtime.aclose()
 
@@ -100,14 +108,14 @@ class Engine:
         finally:
             self._answers.discard(task)
 
-    async def _drain(self, patience_seconds: float) -> None:
-        self._ringing.take_no_more()
+    async def _drain(self, leaving: Leaving) -> None:
+        self._runtime.care.give_up_places()
         if self._answers:
-            await asyncio.wait(self._answers, timeout=patience_seconds)
+            await asyncio.wait(self._answers, timeout=leaving.left(steps.CALLS_END_SECONDS))
         left = list(self._answers)
         for task in left:
             task.cancel()
         if left:
             log.info("worker.hands_back", count=len(left))
-            await asyncio.wait(left, timeout=HAND_BACK_SECONDS)
+            await asyncio.wait(left, timeout=leaving.left(steps.HANDED_BACK_SECONDS))
         self._stopped.set()

@@ -12,7 +12,8 @@ The three files lean on these internals of RQ 3.0, which tests/contract/test_rq_
     BaseWorker        connection, queues, executions, get_state, set_state, heartbeat, register_birth,
                       serialize, should_run_maintenance_tasks, get_heartbeat_ttl, cleanup_execution,
                       handle_job_failure, handle_payload, request_stop, request_stop_execution, procline,
-                      _install_signal_handlers, _stop_requested, _stopped_job_id
+                      _install_signal_handlers, _stop_requested, _stopped_job_id, unsubscribe,
+                      pubsub, pubsub_thread
     Queue             key, intermediate_queue_key: what is popped waits there until its execution stands
     Job               key_for, restore, prepare_for_execution, started_job_registry, key
     Execution         create, heartbeat
@@ -37,6 +38,7 @@ from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from service.logs import get_logger
 from service.queue import CONCURRENCY_FIELD, JOB_TIMEOUT_SECONDS, QUEUE_NAME
+from workers import leaving
 from workers.books import Bookkeeper, Books, Running
 from workers.popping import Popped, Popper
 
@@ -48,15 +50,15 @@ if TYPE_CHECKING:
 
     from service.clock import Clock
     from workers.engine import Engine
+    from workers.leaving import Leaving
 
 WORKER_TTL_SECONDS = 60
 HEARTBEAT_SECONDS = 10.0
 SUSPENSION_SECONDS = 1.0
 POP_SECONDS = 0.5
 """How long a pop waits at Redis, and so how long an idle worker may take to heed a signal."""
+AWAY_STEP_SECONDS = 0.1
 LONGEST_AWAY_SECONDS = 5.0
-DRAIN_SECONDS = 0.1
-"""What a drain leaves of the second after the longest call, to take leave of Redis."""
 
 log = get_logger(__name__)
 
@@ -72,9 +74,8 @@ class ConcurrentWorker(BaseWorker):
         *,
         name: str,
         concurrency: int,
-        patience_seconds: float,
+        leaving: Leaving,
     ) -> None:
-        """`patience_seconds` is how long a drain waits for what is in flight before it hands it back."""
         super().__init__(
             [QUEUE_NAME],
             name=name,
@@ -85,7 +86,7 @@ class ConcurrentWorker(BaseWorker):
         )
         self._engine = engine
         self._clock = clock
-        self._patience_seconds = patience_seconds
+        self._leaving = leaving
         self._concurrency = concurrency
         self._slots = threading.BoundedSemaphore(concurrency)
         books = Books(self, self.queues[0])
@@ -93,13 +94,13 @@ class ConcurrentWorker(BaseWorker):
         self._bookkeeper = Bookkeeper(books, clock, on_ended=self._give_back)
         self._bells: list[Popped] = []
         self._beat_at = self._asked_at = float("-inf")
-        self._stop_at: float | None = None
 
-    def run(self) -> None:
-        """Work until a signal asks to stop."""
+    def run(self) -> int:
+        """Work until a signal asks to stop: 0 then, and 1 where RQ's loop ended by itself, over a fault."""
         self._install_signal_handlers()  # RQ does so after others can see the worker, and signal it
         self._bookkeeper.start()
         self.work(logging_level=None)
+        return 0 if self._stop_requested else 1
 
     # What RQ's loop calls.
 
@@ -118,7 +119,7 @@ class ConcurrentWorker(BaseWorker):
             except RedisError as error:
                 away_seconds = min(LONGEST_AWAY_SECONDS, 2 * away_seconds + POP_SECONDS)
                 log.warning("worker.redis_away", step="pop", error=type(error).__name__)
-                time.sleep(away_seconds)
+                self._wait(away_seconds)
                 continue
             if self._bells:
                 return self._bells[0].job, self.queues[0]
@@ -141,13 +142,23 @@ class ConcurrentWorker(BaseWorker):
         self.set_state(WorkerStatus.BUSY)
 
     def teardown(self) -> None:
-        """Drain the engine, close the books, and sign off with RQ."""
-        stopping_seconds = self._clock.monotonic() - self._stop_at if self._stop_at is not None else 0.0
+        """Drain the engine, close the books, and sign off with RQ (workers/leaving.py)."""
+        self._leave()
         log.info("worker.drains", in_flight=len(self._bookkeeper.running()))
-        self._engine.drain(max(0.0, self._patience_seconds - stopping_seconds))
-        self._bookkeeper.finish(DRAIN_SECONDS * 5)
+        self._engine.drain(self._leaving)
+        self._bookkeeper.finish(self._leaving.left(leaving.BOOKS_CLOSE_SECONDS))
         with _redis_may_be_away("teardown"):
             super().teardown()
+
+    def unsubscribe(self) -> None:
+        """RQ's own tells its thread to end after the message that wakes it: where the thread is quicker, it
+        waits on, and RQ for it, for a second.
+        """
+        thread: Any = self.pubsub_thread
+        if self.pubsub is not None and thread is not None:
+            thread.stop()
+            self.pubsub.unsubscribe()
+            thread.join(self._leaving.left(leaving.PROCESS_ENDS_SECONDS))
 
     # Orders: signals, and RQ's commands.
 
@@ -157,8 +168,12 @@ class ConcurrentWorker(BaseWorker):
         """
         del signum, frame
         if not self._stop_requested:
-            self._stop_at = self._clock.monotonic()
+            self._leave()
             self._stop_requested = True
+
+    def _leave(self) -> None:
+        self._leaving.begin()
+        self._engine.take_no_more(self._leaving.last_begin_seconds)
 
     def request_stop_execution(self, execution_id: str) -> None:
         """RQ's stop command: the bell's thread is handed back, and the sweeper rings again."""
@@ -241,6 +256,12 @@ class ConcurrentWorker(BaseWorker):
         finally:
             self._give_back(room - len(bells))
         return bells
+
+    def _wait(self, seconds: float) -> None:
+        """A signal does not end a sleep; so it is a short one, over and over."""
+        until = self._clock.monotonic() + seconds
+        while not self._stop_requested and self._clock.monotonic() < until:
+            time.sleep(AWAY_STEP_SECONDS)
 
     def _give_back(self, slots: int) -> None:
         if slots:

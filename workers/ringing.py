@@ -46,8 +46,6 @@ class Ringing:
         """
         tools = self._runtime.tools()
         async with self._alone.beside_others():
-            if not self._goes_on:
-                return 0
             try:
                 claimed = await tools.ledger.claim(name, bell=bell, token=uuid4().hex)
             except LedgerUnavailable as away:

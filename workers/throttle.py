@@ -8,6 +8,7 @@ claim uses it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -29,6 +30,7 @@ CALLS_A_HEAD = 3
 """A look asks two things side by side, and then there is the call."""
 NOTE_SECONDS = 1.0
 LONGEST_SPREAD_MS = 1_000
+LEAVING = "worker_leaves"
 
 Shown = TypeVar("Shown")
 
@@ -42,12 +44,9 @@ class Care:
         self,
         shared: SharedCare,
         clock: Clock,
-        *,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._shared = shared
         self._clock = clock
-        self._sleep = sleep
         self._answered = self._failed = 0
         self._detail = ""
         self._noted_at = float("-inf")
@@ -55,25 +54,47 @@ class Care:
         self._breaker = Breaker()
         self._ahead_ms = 0
         self._place_at = float("-inf")
+        self._last_begin_at = float("inf")
+        self._no_places = asyncio.Event()
+
+    def note_time(self, now_ms: int) -> None:
+        """Redis' time just now."""
+        self._ahead_ms = now_ms - self._clock.now_ms()
+
+    def leave(self, last_begin_seconds: float) -> None:
+        """This process ends: after so long no call begins any more. Safe in a signal handler."""
+        self._last_begin_at = min(self._last_begin_at, self._clock.monotonic() + last_begin_seconds)
+
+    def give_up_places(self) -> None:
+        """Who waits for a place, or asks for one from now on, does not get it from this process."""
+        self._no_places.set()
 
     def stopped(self) -> Later | None:
         """Whether Acquire is to be left alone now, as far as this process knows."""
-        breaker = self._breaker
-        if breaker.state(self._clock.now_ms() + self._ahead_ms) == "open":
+        breaker, now_ms = self._breaker, self._now_ms()
+        if breaker.state(now_ms) == "open":
             return Later(breaker.until_ms, breaker.why)
+        if self._clock.monotonic() >= self._last_begin_at:
+            return Later(now_ms, LEAVING)
         return None
 
     def wait_seconds(self) -> float:
         """How far ahead places under the rate limit are given away: more work now would only wait."""
         return self._place_at - self._clock.monotonic()
 
-    async def place(self, calls: int, *, is_retry: bool = False) -> int:
-        """Wait until so many calls may be made. Not 0: a retry has to wait for so many milliseconds."""
+    async def place(self, calls: int, *, is_retry: bool = False) -> Later | None:
+        """Wait until so many calls may be made; or why not now."""
         place = await self._shared.reserve(calls, is_retry=is_retry)
+        if place.later_ms:
+            spread_ms = int(random.uniform(0, LONGEST_SPREAD_MS))
+            return Later(self._now_ms() + place.later_ms + spread_ms, "retry_budget")
         if place.wait_seconds:
             self._place_at = self._clock.monotonic() + place.wait_seconds
-            await self._sleep(place.wait_seconds)
-        return place.later_ms
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(place.wait_seconds):
+                    await self._no_places.wait()
+                return Later(self._now_ms(), LEAVING)
+        return self.stopped()
 
     def answered(self) -> None:
         """Acquire answered, whatever it said."""
@@ -92,6 +113,10 @@ class Care:
             await asyncio.wait([self._noting], timeout=NOTE_SECONDS)
             self._noting.cancel()
 
+    def _now_ms(self) -> int:
+        """Redis' time, as far as this process knows."""
+        return self._clock.now_ms() + self._ahead_ms
+
     def _note_soon(self) -> None:
         if self._noting is None or self._noting.done():
             self._noting = asyncio.create_task(self._note())
@@ -109,7 +134,7 @@ class Care:
 
     async def _decide(self, answered: int, failed: int) -> None:
         before, calls, now_ms = await self._shared.note(answered, failed)
-        self._ahead_ms = now_ms - self._clock.now_ms()
+        self.note_time(now_ms)
         after = after_calls(before, calls, now_ms)
         self._breaker = after
         if after is before or not await self._shared.change(before, after, self._detail):
@@ -133,15 +158,15 @@ class Careful(Acquire, Gate):
 
     async def admit(self, reopen: Reopen, now_ms: int) -> Later | None:
         """A place for a look and a call, or why not now. A head that failed or waited before is a retry."""
+        self._care.note_time(now_ms)
         stopped = self._care.stopped()
         if stopped is not None:
             return stopped
         is_retry = reopen.spent > 0 or reopen.waits > 0
-        later_ms = await self._care.place(CALLS_A_HEAD, is_retry=is_retry)
-        if later_ms:
-            return Later(now_ms + later_ms + int(random.uniform(0, LONGEST_SPREAD_MS)), "retry_budget")
-        self._paid = CALLS_A_HEAD
-        return self._care.stopped()
+        later = await self._care.place(CALLS_A_HEAD, is_retry=is_retry)
+        if later is None:
+            self._paid = CALLS_A_HEAD
+        return later
 
     async def read_thread(self, thread_id: int) -> ThreadRead:
         return await self._read(2, lambda: self._acquire.read_thread(thread_id))
@@ -191,11 +216,11 @@ class Careful(Acquire, Gate):
     async def _read(self, calls: int, read: Callable[[], Awaitable[Shown]]) -> Shown:
         if self._paid >= calls:
             self._paid -= calls
+            later = self._care.stopped()
         else:
-            await self._care.place(calls)
-        stopped = self._care.stopped()
-        if stopped is not None:
-            raise NotAsked(stopped.why, stopped.until_ms)
+            later = await self._care.place(calls)
+        if later is not None:
+            raise NotAsked(later.why, later.until_ms)
         try:
             shown = await read()
         except AccountRefused as refused:

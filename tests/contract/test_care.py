@@ -12,7 +12,7 @@ import redis.asyncio
 from bench import backlog
 from service.clock import SystemClock
 from service.domain.breaker import FAILURES_IN_A_ROW, Breaker
-from service.domain.errors import ReadFailed
+from service.domain.errors import NotAsked, ReadFailed
 from service.domain.outcomes import Done, Refused, Unknown, Withheld
 from service.domain.ports import Claimed, Unclaimed
 from service.domain.reopens import Policy, Reopen, Status
@@ -223,3 +223,18 @@ async def test_a_retry_over_budget_is_put_off(ledger, connection):
     assert put_off.why == "retry_budget"
     assert put_off.until_ms > 1_000
     assert await careful.admit(first, 1_000) is None
+
+
+async def test_a_worker_that_leaves_begins_no_call(ledger):
+    """Half a call time-out after a worker was asked to stop, nothing of it asks or tells Acquire any more."""
+    care = Care(_shared(ledger), SystemClock())
+    acquire = Answering(None)
+    careful = Careful(acquire, care)
+    care.leave(60)
+    assert await careful.read_case(1) is None
+    care.leave(0)
+    with pytest.raises(NotAsked) as refused:
+        await careful.read_case(1)
+    assert refused.value.why == "worker_leaves"
+    assert isinstance(await careful.send(None, may_send=lambda: True), Withheld)
+    assert acquire.calls_made == 1

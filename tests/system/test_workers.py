@@ -1,15 +1,12 @@
-"""A real worker process under signals and RQ's commands, and with strangers' jobs in its queue."""
+"""A real worker process under RQ's commands, and with strangers' jobs in its queue."""
 
 from __future__ import annotations
 
 import asyncio
-import signal
 import subprocess
 import sys
 import time
 
-import pytest
-import redis
 from rq import Queue
 from rq.command import send_stop_job_command
 from rq.job import Job
@@ -20,44 +17,6 @@ from bench import backlog, stack
 from service.connections import async_client
 from service.ledger.crew import Crew, Crews
 from service.queue import Bells
-
-TIMEOUT_SECONDS = 2.0
-
-
-@pytest.fixture(scope="module")
-def stand_in_process():
-    stand_in = stack.StandIn()
-    yield stand_in
-    stand_in.close()
-
-
-@pytest.fixture
-def stand_in(stand_in_process):
-    stand_in_process.control(delay=0, mode="ok", reset=1)
-    return stand_in_process
-
-
-@pytest.fixture
-def client(redis_url):
-    with redis.Redis.from_url(redis_url) as client:
-        yield client
-
-
-@pytest.fixture
-def start(tmp_path, redis_url, stand_in):
-    """Starts a worker; it is stopped at the end."""
-
-    def start(concurrency=4):
-        env = stack.environment(tmp_path, redis_url, stand_in.url, timeout_seconds=TIMEOUT_SECONDS)
-        command = [sys.executable, "-m", "workers", "--concurrency", str(concurrency)]
-        started = stack.running(command, env, tmp_path / "worker.log")
-        contexts.append(started)
-        return started.__enter__()
-
-    contexts = []
-    yield start
-    for context in contexts:
-        context.__exit__(None, None, None)
 
 
 def _until(holds, what):
@@ -161,52 +120,6 @@ def test_strangers_jobs_are_failed(client, redis_url, start):
         in Job.fetch(strange.id, client, JSONSerializer).latest_result().exc_string
     )
     _until(lambda: client.llen("rq:queue:reopener:intermediate") == 0, "nothing is stuck")
-
-
-def test_sigterm_when_idle(client, start):
-    """An idle worker ends at once, with status 0, and signs off."""
-    worker = start()
-    _until(lambda: client.scard("rq:workers:reopener") == 1, "a worker stands")
-    worker.send_signal(signal.SIGTERM)
-    assert worker.wait(TIMEOUT_SECONDS + 1) == 0
-    assert client.scard("rq:workers:reopener") == 0
-
-
-def test_sigterm_finishes_what_is_in_flight(client, redis_url, stand_in, start):
-    """SIGTERM takes no new work, finishes the calls in flight, and hands nothing over twice."""
-    stand_in.control(delay=0.8)
-    backlog.admit(redis_url, 8)
-    worker = start(concurrency=4)
-    _until(lambda: _calls(stand_in) >= 8, "four looks are out")
-    worker.send_signal(signal.SIGTERM)
-    assert worker.wait(TIMEOUT_SECONDS + 1) == 0
-    assert backlog.ended(client) == 4
-    assert stand_in.told().threads == 4
-    start()
-    _until(lambda: backlog.ended(client) == 8, "the next worker does the rest")
-    assert stand_in.told().doubled == 0
-    assert backlog.attempts(client)[0] == 0
-
-
-def test_sigterm_does_not_wait_for_ever(client, redis_url, stand_in, start):
-    """Where Acquire hangs, SIGTERM still ends the worker within the call time-out and a second, with status
-    0; what was out is handed back, is no attempt, and is done by the next worker.
-    """
-    stand_in.control(mode="hang")
-    backlog.admit(redis_url, 6)
-    worker = start(concurrency=3)
-    _until(lambda: _calls(stand_in) >= 6, "three looks hang")
-    time.sleep(TIMEOUT_SECONDS - 0.4)  # their time-outs come while it drains, and so do the ones after them
-    worker.send_signal(signal.SIGTERM)
-    asked_at = time.monotonic()
-    assert worker.wait(TIMEOUT_SECONDS + 10) == 0
-    assert time.monotonic() - asked_at < TIMEOUT_SECONDS + 3  # 1 is promised; machines that test are busy
-    assert not client.hgetall("reopener:leases")
-    stand_in.control(mode="ok")
-    start()
-    _until(lambda: backlog.ended(client) == 6, "the next worker does all")
-    assert backlog.attempts(client) == (0, 6)
-    assert stand_in.told().doubled == 0
 
 
 def test_newer_records_are_left_to_newer_workers(client, redis_url, start):
