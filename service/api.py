@@ -193,12 +193,13 @@ class Api:
         return self._changed("resolved", JSONResponse(views.reopen(record)), reopen_id=record.id)
 
     async def run_again(self, request: Request) -> Response:
-        told = await body_of(request, known=("reason",))
+        told = await body_of(request, known=("reason", "message"))
         why = text_of(told, "reason", longest=LONGEST_REASON)
+        words = text_of(told, "message", longest=LONGEST_MESSAGE, needed=False) or None
         first = request.path_params["id"]
         key = request.headers.get("idempotency-key") or uuid4().hex
         again_id = reopen_id(f"again\0{first}", key)
-        record = await self.ledger.verbs.run_again(first, why, key=again_id, by=_by(request, why))
+        record = await self.ledger.verbs.run_again(first, why, key=again_id, text=words, by=_by(request, why))
         return self._changed(
             "run_again", JSONResponse(views.reopen(record)), reopen_id=record.id, first=first
         )

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def policy(settings: Settings) -> Policy:
-    """The rules of `[reopen]`, as the domain wants them."""
+    """The rules of `[reopen]` and what goes with them, as the domain wants them."""
     reopen, acquire = settings.reopen, settings.acquire
     return Policy(
         max_attempts=reopen.max_attempts,
@@ -24,4 +24,5 @@ def policy(settings: Settings) -> Policy:
         timeout_ms=int(acquire.timeout_seconds * 1000),
         rate_per_second=acquire.rate_per_second,
         retry_share=acquire.retry_share,
+        keep_text=settings.retention.keep_text,
     )

@@ -220,7 +220,7 @@ SCHEMAS: dict[str, Schema] = {
     "Start": _object(
         {"contact_id": ID, "thread_id": ID, "message": TEXT, "ticket_id": TEXT}, optional=("ticket_id",)
     ),
-    "Reason": _object({"reason": TEXT}),
+    "Reason": _object({"reason": TEXT, "message": TEXT}, optional=("message",)),
     "RetryAll": _object(
         {"status": {"enum": ["dead", "cancelled", "retrying"]}, "source": TEXT}, optional=("source",)
     ),

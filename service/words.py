@@ -12,6 +12,7 @@ REASONS = {
     "event_id_blank": "The event has no id, so repeats cannot be told apart. Resolve it if it is new.",
     "maybe_duplicate": "The same body came before, long ago. Resolve it if the customer wrote it again.",
     "outcome_unknown": "A call's answer was lost. Nothing is sent until Acquire shows what came of the call.",
+    "words_not_shown": "The words were dropped, and Acquire does not show them: run it again with them.",
     "acted_elsewhere": "Acquire acted on another thread or case. Look at the ids; only run-again goes on.",
     "effect_unreadable": "Something new shows in Acquire without its text. Look whether it is this reply.",
     "poison": "It ended its worker five times in a row. Look at the worker's log before you resolve it.",

@@ -269,6 +269,19 @@ def whole_on(folder: Path, redis_url: str, **more: str) -> Iterator[Whole]:
             yield Whole(site.origin, site.redis, site.client, site.environment, acquire)
 
 
+def everything(server: redis.Redis) -> str:
+    """All that a database holds: keys, members, fields, values, also of RQ's."""
+    read = {
+        b"string": server.get,
+        b"hash": server.hgetall,
+        b"list": lambda key: server.lrange(key, 0, -1),
+        b"set": server.smembers,
+        b"zset": lambda key: server.zrange(key, 0, -1),
+        b"stream": server.xrange,
+    }
+    return "\n".join(f"{key!r} {read[server.type(key)](key)!r}" for key in server.scan_iter(count=1000))
+
+
 def script(name: str) -> str:
     """The console script of a package that is installed beside this Python."""
     return str(Path(sys.executable).parent / name)

@@ -13,7 +13,14 @@ from service.domain import backoff
 from service.domain.errors import AccountRefused, NotAsked, ReadFailed
 from service.domain.plan import may_have_been_done
 from service.domain.ports import Claimed, Write
-from service.domain.reopens import AttemptOutcome, Status, begin_attempt, end_attempt
+from service.domain.reopens import (
+    IN_ACQUIRE,
+    AttemptOutcome,
+    Status,
+    begin_attempt,
+    end_attempt,
+    without_text,
+)
 from service.domain.threads import Effect, with_intents_held
 from workers.look import LookLags, ThreadMissing
 
@@ -90,6 +97,8 @@ class Head:
         observed: tuple[Observation, ...] = (),
     ) -> Ended:
         now_ms = self.now_ms()
+        if status in IN_ACQUIRE and not self.tools.policy.keep_text:
+            self.reopen = without_text(self.reopen)
         self.reopen = replace(
             self.reopen,
             status=status,

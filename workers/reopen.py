@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from service.domain.errors import ReadFailed
 from service.domain.plan import AdoptForgotten, Append, Create, Dead, Skip, Wait, next_step
 from service.domain.ports import Write
-from service.domain.reopens import AttemptOutcome, Status, end_attempt
+from service.domain.reopens import AttemptOutcome, Status, end_attempt, without_text
 from service.domain.settle import settle, with_forgotten_calls
 from service.domain.threads import (
     Claim,
@@ -34,6 +34,7 @@ from service.domain.threads import (
 from workers.head import Ended, Head, Tools
 from workers.look import ThreadElsewhere, take_look, with_messages
 from workers.lookup import find_thread
+from workers.recall import dropped_by, recall
 from workers.send import send
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ async def _round(head: Head) -> Ended | None:
         return ended
     if settlement.look_again_ms is not None:
         return await _look_again(head, settlement.look_again_ms)
-    return await _advance(head, look)
+    return await _recall(head, look) or await _advance(head, look)
 
 
 async def _adopt_noted(head: Head, effect: Effect, claim: Claim) -> Ended:
@@ -118,6 +119,18 @@ async def _adopt_noted(head: Head, effect: Effect, claim: Claim) -> Ended:
         head.begin()
         number = None
     return await head.succeed(effect, claim.case_id, AttemptOutcome.ADOPTED, number)
+
+
+async def _recall(head: Head, look: Look) -> Ended | None:
+    """What is done once more needs its words again, which were dropped when they were in Acquire."""
+    first = await dropped_by(head)
+    if first is None:
+        return None
+    text = await recall(head, look, first)
+    if text is None:
+        return await head.hold("words_not_shown", "Acquire does not show the words it was given")
+    head.reopen = replace(head.reopen, text=text)
+    return None
 
 
 async def _advance(head: Head, look: Look) -> Ended | None:
@@ -193,7 +206,8 @@ async def _give(head: Head, intent: Intent, effect: Effect, case_id: int) -> Non
         detail=None,
         next_ms=None,
     )
-    head.more_writes.append(Write(ended, expect=owner.status))
+    kept = ended if head.tools.policy.keep_text else without_text(ended)
+    head.more_writes.append(Write(kept, expect=owner.status))
 
 
 async def _hold_other(head: Head, intent: Intent) -> None:

@@ -93,7 +93,9 @@ class ReopenPages:
             raise Conflict("say why it is to be done once more: the reason is kept with the new reopen")
         first = request.path_params["id"]
         key = reopen_id(f"again\0{first}", field(request, "key") or uuid4().hex)
-        return _to(await self.ledger.verbs.run_again(first, why, key=key, by=by(request, why)))
+        text = field(request, "message") or None
+        again = await self.ledger.verbs.run_again(first, why, key=key, text=text, by=by(request, why))
+        return _to(again)
 
     async def _siblings(self, record: Reopen) -> list[dict[str, Any]]:
         if record.thread_id is None:

@@ -34,6 +34,7 @@ class Status(StrEnum):
 
 WAITING = (Status.QUEUED, Status.RUNNING, Status.RETRYING, Status.CHECKING)
 DONE = (Status.REOPENED, Status.APPENDED, Status.SKIPPED)
+IN_ACQUIRE = (Status.REOPENED, Status.APPENDED)
 CANCELLABLE = (Status.HELD, Status.QUEUED, Status.RETRYING)
 RETRYABLE = (Status.DEAD, Status.CANCELLED, Status.RETRYING)
 RUN_AGAIN = (Status.REOPENED, Status.APPENDED, Status.SKIPPED, Status.DEAD, Status.CANCELLED, Status.HELD)
@@ -87,7 +88,7 @@ class Reopen:
     is the head of its thread and sending is allowed, `ticking_since_ms` says since when (0: it does not
     run). `waits` counts how often it waited for a case in a row, `claims` the claims in a row that never
     ended. `epoch` is Redis' run id when Acquire was last looked at for it. `again_of` is the reopen that a
-    person wanted done once more, `again_reason` why.
+    person wanted done once more, `again_reason` why. `text_dropped`: it had words, which are in Acquire now.
     """
 
     id: str
@@ -117,6 +118,7 @@ class Reopen:
     again_of: str | None = None
     again_reason: str | None = None
     email: str | None = None
+    text_dropped: bool = False
     version: int = RECORD_VERSION
 
     @property
@@ -139,11 +141,18 @@ class Policy:
     timeout_ms: int = 10_000
     rate_per_second: float = 0
     retry_share: float = 0.25
+    keep_text: bool = False
+    """Whether the customer's words are kept once they are in Acquire."""
 
     @property
     def lease_ms(self) -> int:
         """A lease outlives the call it is taken for, and is noticed as lapsed within 15 s of a kill."""
         return self.timeout_ms + 2_000
+
+
+def without_text(reopen: Reopen) -> Reopen:
+    """The reopen whose words are in Acquire: nobody needs them here any more."""
+    return replace(reopen, text=None, email=None, text_dropped=reopen.text_dropped or bool(reopen.text))
 
 
 def reopen_id(source: str, event_id: str) -> str:

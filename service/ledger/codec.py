@@ -64,6 +64,7 @@ def reopen_from(fields: dict[str, str]) -> Reopen:
         again_of=fields.get("again_of") or None,
         again_reason=fields.get("again_reason") or None,
         email=fields.get("email") or None,
+        text_dropped=bool(fields.get("text_dropped")),
         version=int(fields.get("version") or 1),
     )
 
@@ -75,7 +76,7 @@ def worker_fields(reopen: Reopen) -> list[str]:
         if name in ADMISSION_ONLY or name in {"status", "attempts"}:
             continue
         value = getattr(reopen, name)
-        flat += [name, "" if value is None else str(value)]
+        flat += [name, "" if value is None or value is False else str(value)]
     return [*flat, "attempts", attempts_text(reopen.attempts)]
 
 

@@ -83,8 +83,13 @@ class Verbs:
         told = line(by, "link", f"{source} {ticket_id}")
         return await self._link(source, ticket_id, link.contact_id, link.thread_id, "", told)
 
-    async def run_again(self, reopen_id: str, reason: str, *, key: str, by: By | None = None) -> Reopen:
-        """Do a finished or held one once more, as a new reopen linked to it; `key` makes it repeatable."""
+    async def run_again(
+        self, reopen_id: str, reason: str, *, key: str, text: str | None = None, by: By | None = None
+    ) -> Reopen:
+        """Do a finished or held one once more, as a new reopen linked to it; `key` makes it repeatable.
+
+        `text` stands for the customer's words, where these were dropped and Acquire does not show them.
+        """
         first = await self._now(reopen_id)
         if first.status not in RUN_AGAIN:
             raise Conflict(f"it is {first.status.value}: only a finished or held one can be run again")
@@ -99,7 +104,7 @@ class Verbs:
             ticket_id=first.ticket_id,
             contact_id=first.contact_id,
             thread_id=first.thread_id,
-            text=first.text,
+            text=text or first.text,
             again_of=first.id,
             again_reason=reason,
             audit=line(by, "run again", first.id),

@@ -142,6 +142,7 @@ def _read_retention(table: Table) -> RetentionSettings:
     retention = RetentionSettings(
         done_days=table.integer("done_days", defaults.done_days, at_least=1, at_most=36_500),
         dead_days=table.integer("dead_days", defaults.dead_days, at_least=1, at_most=36_500),
+        keep_text=table.boolean("keep_text", default=defaults.keep_text),
         raw_hours=table.integer("raw_hours", defaults.raw_hours, at_least=0, at_most=720),
     )
     table.refuse_unknown()

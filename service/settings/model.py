@@ -86,6 +86,8 @@ class RetentionSettings:
 
     done_days: int = 30
     dead_days: int = 365
+    keep_text: bool = False
+    """Whether the customer's words stay in the record when they are in Acquire."""
     raw_hours: int = 0
     """0 keeps none: they hold customers' words, whatever became of the effect."""
 

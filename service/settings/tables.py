@@ -41,6 +41,14 @@ class Table:
             self.fault(key, f"must be a string, not {type_name(value)}")
         return default
 
+    def boolean(self, key: str, *, default: bool) -> bool:
+        value = self.raw(key)
+        if isinstance(value, bool):
+            return value
+        if value is not None:
+            self.fault(key, f"must be true or false, not {type_name(value)}")
+        return default
+
     def choice(self, key: str, default: ChoiceT, choices: tuple[ChoiceT, ...]) -> ChoiceT:
         value = self.raw(key)
         for choice in choices:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 from service.domain.reopens import WAITING, Reopen, Status
@@ -50,10 +51,18 @@ def late_looks(cluster: Cluster) -> list[str]:
 
 
 def records_of(cluster: Cluster) -> dict[str, Reopen]:
-    return {
-        key.removeprefix("reopener:r:"): codec.reopen_from(fields)
+    """The records, with the words that their events came with: done ones have dropped them."""
+    said = {event.id: event.admission.text for event in cluster.events}
+    records = (
+        codec.reopen_from(fields)
         for key, fields in cluster.server.keys.items()
         if key.startswith("reopener:r:")
+    )
+    return {
+        record.id: replace(record, text=said.get(record.id) or said.get(record.again_of or ""))
+        if record.text_dropped
+        else record
+        for record in records
     }
 
 
