@@ -19,6 +19,7 @@ REASONS = {
     "refused": "Acquire refuses it for good. Mend what it says, then retry: a retry looks first.",
     "attempts_exhausted": "It was tried as often as the settings allow. Retry it when Acquire is well.",
     "too_old": "It was tried for as long as the settings allow. Retry it when Acquire is well.",
+    "message_expected": "A reply opened the ticket, and its message is yet to come: it waits for seconds.",
     "unsteady": "The case kept opening and closing. It is tried again.",
     "case_not_active": "The case is pending or queued in Acquire. It is waited for, at no cost.",
     "account_blocked": "Nothing may be sent for this account just now. It goes on by itself.",

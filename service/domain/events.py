@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 Author = Literal["customer", "agent", "system"]
+Half = Literal["message", "reopening"]
+"""Some helpdesks tell of one reply in two events without an id in common: its message, and the reopening."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,8 @@ class Event:
     may repeat a delivery: the same body later is a new event. `message_id` is the id of the customer's
     reply: several events of one reply share it. `ticket_status` is spelled as the helpdesk spells it.
     `contact_id` and `thread_id` are as found in the payload, not yet validated. `drift` names the
-    path of a promised field that an authentic payload no longer has.
+    path of a promised field that an authentic payload no longer has. `half` says which of a reply's two
+    events it is: those of the same ticket and moment (`occurred_at`) are one.
     """
 
     event_id: str
@@ -38,3 +41,4 @@ class Event:
     occurred_at: datetime | None = None
     weak_id_window_seconds: int | None = None
     drift: str | None = None
+    half: Half | None = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from service.domain.decide import Accept, Hold
 from service.domain.reopens import reopen_id
-from service.ledger.admission import Admission
+from service.ledger.admission import Admission, HalfReply
 
 if TYPE_CHECKING:
     from service.domain.events import Event
@@ -61,6 +61,7 @@ def admission(
         message_key=_message_key(source.name, event),
         weak_key=f"{source.name}:{event_id}" if weak_seconds else None,
         weak_seconds=weak_seconds,
+        half=_half(source.name, event, now_ms, retry_window_seconds),
     )
 
 
@@ -68,5 +69,16 @@ def _message_key(source: str, event: Event) -> str | None:
     """Names the customer's reply: several events of one reply are one."""
     if not event.message_id or not event.ticket_id:
         return None
-    name = f"{source}\0{event.ticket_id}\0{event.message_id}".encode("utf-8", "surrogatepass")
+    return _hashed(source, event.ticket_id, event.message_id)
+
+
+def _half(source: str, event: Event, now_ms: int, retry_window_seconds: int) -> HalfReply | None:
+    if event.half is None or not event.ticket_id:
+        return None
+    moment_ms = int(event.occurred_at.timestamp() * 1000) if event.occurred_at else now_ms
+    return HalfReply(event.half, _hashed(source, event.ticket_id), moment_ms, retry_window_seconds)
+
+
+def _hashed(*names: str) -> str:
+    name = "\0".join(names).encode("utf-8", "surrogatepass")
     return hashlib.sha256(name).hexdigest()[:32]

@@ -32,6 +32,7 @@ All keys begin with `reopener:`
     leases, bells          hash    box -> who holds it; box -> the bell outstanding
     due                    zset    box -> unix ms at which somebody should look after it
     message:*, same:*      string  other events of the same reply -> the first one's id
+    halves:*               zset    a ticket's replies that come as two events: which half, by its moment
     weak:*                 string  bodies of events without an id, while their helpdesk may repeat them
     links                  hash    source NUL ticket -> contact:thread
     deliveries             stream  the latest deliveries with their verdicts

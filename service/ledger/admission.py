@@ -13,6 +13,7 @@ from service.ledger.scripts import packed
 from service.queue import MOULD_BELL, MOULD_NAME
 
 if TYPE_CHECKING:
+    from service.domain.events import Half
     from service.ledger.scripts import Scripts
     from service.queue import Bells
 
@@ -22,14 +23,26 @@ Verdict = Literal["accepted", "duplicate", "held"]
 
 
 @dataclass(frozen=True, slots=True)
+class HalfReply:
+    """One of the two events in which some helpdesks tell of one reply. `key` names the ticket; the other half
+    is of about the same `moment_ms` there, and may come for as long as the helpdesk repeats.
+    """
+
+    half: Half
+    key: str
+    moment_ms: int
+    repeated_for_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Admission:
     """One event that is to be remembered.
 
     `reopen_id` derives from source and event id. `held_for` is the slug of why a person must help, or None.
     `message_key` names the customer's reply where the payload has its id: several events of one reply are
-    one. `weak_key` stands for an event without an id of its own, for `weak_seconds`. `email` asks a worker
-    to look the customer up in Acquire. `again_of` and `again_reason` tell which reopen a person wanted done
-    once more, and why.
+    one. `half` finds the other of two events that share no id. `weak_key` stands for an event without an id
+    of its own, for `weak_seconds`. `email` asks a worker to look the customer up in Acquire. `again_of` and
+    `again_reason` tell which reopen a person wanted done once more, and why.
     """
 
     reopen_id: str
@@ -47,6 +60,7 @@ class Admission:
     message_key: str | None = None
     weak_key: str | None = None
     weak_seconds: int = 0
+    half: HalfReply | None = None
     again_of: str | None = None
     again_reason: str | None = None
     audit: str | None = None
@@ -111,6 +125,7 @@ def packed_delivery(admissions: Sequence[Admission]) -> bytes:
 
 
 def _told(admission: Admission) -> dict[str, str]:
+    half = admission.half
     told = {
         "id": admission.reopen_id,
         "source": admission.source,
@@ -127,6 +142,10 @@ def _told(admission: Admission) -> dict[str, str]:
         "message_key": admission.message_key,
         "weak_key": admission.weak_key,
         "weak_ms": str(admission.weak_seconds * 1000) if admission.weak_key else None,
+        "half": half and half.half,
+        "half_key": half and half.key,
+        "moment_ms": half and str(half.moment_ms),
+        "half_ms": half and str(half.repeated_for_seconds * 1000),
         "body_hash": admission.body_hash,
         "delivery_id": admission.delivery_id,
         "again_of": admission.again_of,

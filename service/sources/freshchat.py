@@ -4,8 +4,8 @@ Signature: base64 RSA PKCS#1 v1.5 with SHA-256 over the body. The secret here is
 PEM label says `RSA PUBLIC KEY` though the content is SPKI, and both are taken. No timestamp, so only the
 event id guards against replay. Source: Freshchat's support pages on webhooks; a signed message in
 nyaruka/courier. Delivery: retries not documented (`X-Retry-Count` exists). Only ids of users, no addresses.
-A message and the reopening it causes are two events with nothing in common but the conversation: the latter
-has no text, so it never becomes a second message.
+A message and the reopening it causes are two events with nothing in common but conversation and moment: the
+two halves of one reply.
 """
 
 from __future__ import annotations
@@ -97,6 +97,7 @@ _MESSAGE = Shape(
     ),
     occurred_at=at("action_time", unix_s),
     promised=("type", "ticket_id", "author", "text"),
+    half="message",
 )
 
 _OPENER: Field[Author] = at("data.reopen.reopener", one_of(_AUTHORS), "actor.actor_type")
@@ -111,6 +112,7 @@ _REOPENING = Shape(
     customer_external_id=written_by(_OPENER, "customer", field=at("data.reopen.reopener_id", words)),
     occurred_at=at("action_time", unix_s),
     promised=("type", "ticket_id", "author"),
+    half="reopening",
 )
 
 

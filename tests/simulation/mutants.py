@@ -125,7 +125,13 @@ MUTANTS = (
         1,
         "several events of one reply are one",
         "several events of one reply",
-        _script("if not same and a.message_key ~= '' then", "if false then"),
+        _script("same = a.message_key ~= '' and redis", "same = false and redis"),
+    ),
+    Mutant(
+        1,
+        "a message and the reopening it causes are one",
+        "a reply in two halves",
+        _script("same = same or other_half(a)", ""),
     ),
     Mutant(
         2,

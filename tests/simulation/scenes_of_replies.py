@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from service.domain.events import Half
+from service.ledger.admission import HalfReply
 from tests.simulation.acquire_world import Manner
 from tests.simulation.cluster import CONTACT, Cluster
 from tests.simulation.scenarios import DEFAULTS, Scenario
@@ -51,6 +53,37 @@ def _one_effect_for_one_reply(cluster: Cluster) -> list[str]:
     if len({done.reopen_id for done in cluster.world.done} & replies) <= 2:
         return []
     return ["twice: several events of one reply came to more than one effect"]
+
+
+def _in_halves(name: str, half: Half, at_ms: int, cluster: Cluster) -> None:
+    told = HalfReply(half, "ticket-100", at_ms, 86_400)
+    cluster.event(name, at_ms=at_ms, half=told, text="" if half == "message" else None)
+
+
+def _halves_of_a_reply(cluster: Cluster) -> None:
+    """A message and the reopening it causes, in either order, and one of each alone."""
+    cluster.world.root(100, CONTACT)
+    told: tuple[tuple[str, Half, int], ...] = (
+        ("A", "message", 0),
+        ("A reopens", "reopening", 2),
+        ("B reopens", "reopening", 30_000),
+        ("B", "message", 30_400),
+        ("C reopens", "reopening", 90_000),
+        ("D", "message", 150_000),
+    )
+    for each in told:
+        _in_halves(*each, cluster)
+
+
+def _halves_are_one(cluster: Cluster) -> list[str]:
+    """A message that came while its reopening could still wait for it is one with it."""
+    a, a_reopens, b_reopens, b, *_ = cluster.events
+    return [
+        f"twice: {message.admission.event_id} and its reopening are two reopens"
+        for message, reopening, until_ms in ((a, a_reopens, 9_000), (b, b_reopens, 39_000))
+        if message.answers and message.first_answered_ms < until_ms
+        if reopening.answers and message.id != reopening.id
+    ]
 
 
 def _two_threads(cluster: Cluster) -> None:
@@ -141,6 +174,13 @@ SCENES = (
     Scenario("a reply delivered often, and Redis forgets", _delivered_often, forgets=True),
     Scenario(
         "several events of one reply", _events_of_one_reply, one_case=True, expect=_one_effect_for_one_reply
+    ),
+    Scenario(
+        "a reply in two halves",
+        _halves_of_a_reply,
+        one_case=True,
+        allowed=frozenset({"skipped:nothing_to_append", "held:effect_unreadable"}),
+        expect=_halves_are_one,
     ),
     Scenario("two threads", _two_threads),
     Scenario("an open case", open_case),

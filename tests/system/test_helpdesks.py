@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
 
-from service.clock import SystemClock
 from tests.running import until
 from tests.system.desk import BY_NAME
 from tests.unit.sources.configured import CONFIGURED, rsa_keys_of
@@ -64,43 +62,6 @@ def test_a_forgery_is_refused_and_named(desk, one):
     for slug in forged:
         labels = f'{{reason="{slug}",source="{one.name}",verdict="rejected"}}'
         assert f"reopener_deliveries_total{labels}" in metrics
-
-
-def intercoms_other_topic(request):
-    body = json.loads(request.body)
-    return json.dumps({**body, "id": "notif_other", "topic": "ticket.contact.replied"}).encode()
-
-
-def fronts_other_event(request):
-    body = json.loads(request.body)
-    return json.dumps({**body, "payload": {**body["payload"], "id": "evt_other"}}).encode()
-
-
-def kustomers_other_event(request):
-    return json.dumps({**json.loads(request.body), "id": "other"}).encode()
-
-
-@pytest.mark.parametrize(
-    ("name", "other"),
-    [
-        ("intercom", intercoms_other_topic),
-        ("front-app", fronts_other_event),
-        ("kustomer", kustomers_other_event),
-    ],
-)
-def test_two_events_of_one_reply_are_one_reopen(desk, name, other):
-    """Another event id, signed as it should be, about the same reply: known, and no second effect."""
-    one = BY_NAME[name]
-    thread_id = 6_000 + list(BY_NAME).index(name)
-    first = desk.signed(one, ticket_id=f"11{thread_id}", contact_id=597752, thread_id=thread_id)
-    second = replace(first, body=other(first))
-    second = one.kind.scheme.sign(second, one.source, SystemClock().now(), one.signing_key)
-    told = desk.sends(first).json()
-    assert told["status"] == "accepted"
-    assert desk.sends(second).json() == {"status": "duplicate", "reopen_id": told["reopen_id"]}
-    desk.whole.until(told["reopen_id"], "reopened")
-    made = [case for case in desk.whole.cases(thread_id) if case["id"] != thread_id]
-    assert [len(case["messages"]) for case in made] == [1]
 
 
 @pytest.mark.parametrize(

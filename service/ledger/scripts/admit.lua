@@ -6,7 +6,8 @@
 --          id and for a bell's id; then the job's fields and values in turn
 -- ARGV[5]  JSON list of deliveries, each a list of admissions, all values strings, what is empty left out:
 --          {id, source, event_id, ticket_id, contact_id, thread_id, box, status, reason, detail, text, email,
---           message_key, weak_key, weak_ms, body_hash, delivery_id, again_of, again_reason, version, audit, bell}
+--           message_key, half, half_key, moment_ms, half_ms, weak_key, weak_ms, body_hash, delivery_id, again_of,
+--           again_reason, version, audit, bell}
 -- Returns JSON, for each delivery a list of [verdict, reopen id, status, reason, conflict], or Redis' words
 -- where it could not be stored.
 
@@ -24,15 +25,15 @@ for i, value in ipairs(job_fields) do
   end
 end
 
-local function filled(value, a)
-  return (string.gsub(string.gsub(value, name_mark, a.id), bell_mark, a.bell))
+local function filled(value, id, bell)
+  return (string.gsub(string.gsub(value, name_mark, id), bell_mark, bell))
 end
 
-local function ring_for(box, a)
+local function ring_for(box, a, id)
   for _, field in ipairs(to_fill) do
-    job_fields[field[1]] = filled(field[2], a)
+    job_fields[field[1]] = filled(field[2], id, a.bell)
   end
-  ring(box, a.bell, bell_ms, filled(job_key, a), queue_key, queues_key, job_fields, now)
+  ring(box, a.bell, bell_ms, filled(job_key, id, a.bell), queue_key, queues_key, job_fields, now)
 end
 
 -- Counts are written once for all deliveries, and only for those that were stored.
@@ -90,13 +91,40 @@ end
 local SAME_MS = 32 * 86400000
 local salt = redis.call('GET', P .. 'salt')
 
+-- Some helpdesks tell of one reply in two events that share no id: its message, and that it opened the ticket again.
+-- Of one ticket and about the same moment they are one reply, each of them once (rule 1). A reopening waits so long
+-- for its message; one that a worker has taken by then stands for itself, and so does the message.
+local HALVES_APART_MS = 10000
+
+local function takes_message(id)
+  local r = redis.call('HMGET', P .. 'r:' .. id, 'status', 'text')
+  return (r[1] == 'queued' or r[1] == 'held') and (not r[2] or r[2] == '')
+end
+
+local function other_half(a)
+  if a.half == '' then
+    return nil
+  end
+  local key, moment = P .. 'halves:' .. a.half_key, tonumber(a.moment_ms)
+  local near = { text(moment - HALVES_APART_MS), text(moment + HALVES_APART_MS) }
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', key, near[1], near[2])) do
+    local half, id = string.match(member, '^(%a+):(.*)$')
+    if half ~= a.half and (half == 'message' or takes_message(id)) then
+      redis.call('ZREM', key, member)
+      return id
+    end
+  end
+  return nil
+end
+
 local function known_id(a)
   if redis.call('EXISTS', P .. 'r:' .. a.id, salt and tombstone(salt, a.id) or P .. 'r:' .. a.id) > 0 then
     return a.id
   end
   local same = redis.call('GET', P .. 'same:' .. a.id)
-  if not same and a.message_key ~= '' then
-    same = redis.call('GET', P .. 'message:' .. a.message_key)
+  if not same then
+    same = a.message_key ~= '' and redis.call('GET', P .. 'message:' .. a.message_key)
+    same = same or other_half(a)
     if same then
       redis.call('SET', P .. 'same:' .. a.id, same, 'PX', SAME_MS)
     end
@@ -122,6 +150,10 @@ local function again(a, id)
   end
   if (not r[5] or r[5] == '') and a.text ~= '' and (r[1] == 'queued' or r[1] == 'held') then
     redis.call('HSET', key, 'text', a.text)
+    if r[2] == 'message_expected' then
+      redis.call('HSET', key, 'reason', '', 'next_ms', '')
+      ring_for(redis.call('HGET', key, 'box'), a, id)
+    end
   end
   return { 'duplicate', id, r[1], r[2] or '', conflict and '1' or '0' }
 end
@@ -148,8 +180,16 @@ local function create(a)
   if a.status ~= 'held' or string.sub(box, 1, 2) == 'k:' then
     redis.call('ZADD', P .. 'inbox:' .. box, position, a.id)
   end
-  if a.status ~= 'held' then
-    ring_for(box, a)
+  local next_ms = ''
+  if a.status == 'queued' and a.half == 'reopening' then
+    a.reason, next_ms = 'message_expected', text(now + HALVES_APART_MS)
+    redis.call('ZADD', P .. 'due', 'LT', next_ms, box)
+  elseif a.status ~= 'held' then
+    ring_for(box, a, a.id)
+  end
+  if a.half ~= '' then
+    redis.call('ZADD', P .. 'halves:' .. a.half_key, a.moment_ms, a.half .. ':' .. a.id)
+    redis.call('PEXPIRE', P .. 'halves:' .. a.half_key, a.half_ms)
   end
   find_all(a.id, { a.id, a.event_id, a.ticket_id, a.contact_id, a.thread_id })
   local verdict = a.status == 'held' and 'held' or 'accepted'
@@ -165,7 +205,7 @@ local function create(a)
     'created_ms', now_text, 'updated_ms', now_text, 'ticket_id', a.ticket_id, 'contact_id', a.contact_id,
     'thread_id', a.thread_id, 'text', a.text, 'reason', a.reason, 'detail', a.detail, 'deliveries', '1',
     'again_of', a.again_of, 'again_reason', a.again_reason, 'email', a.email, 'version', a.version, 'box', box,
-    'body_hash', a.body_hash, 'last_delivery', a.delivery_id)
+    'next_ms', next_ms, 'body_hash', a.body_hash, 'last_delivery', a.delivery_id)
   if a.message_key ~= '' then
     redis.call('HSET', P .. 'r:' .. a.id, 'message_key', a.message_key)
   end
@@ -199,6 +239,9 @@ local function unmake()
       { 'DEL', a.message_key ~= '' and P .. 'message:' .. a.message_key or P .. 'r:' .. a.id },
       { 'DEL', a.weak_key ~= '' and P .. 'weak:' .. a.weak_key or P .. 'r:' .. a.id },
     }
+    if a.half ~= '' then
+      undone[#undone + 1] = { 'ZREM', P .. 'halves:' .. a.half_key, a.half .. ':' .. a.id }
+    end
     for _, value in ipairs({ a.id, a.event_id, a.ticket_id, a.contact_id, a.thread_id }) do
       undone[#undone + 1] = { 'ZREM', P .. 'find', value .. '\0' .. a.id }
     end

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Never, TypeAlias, TypeVar
 
-from service.domain.events import Author, Event
+from service.domain.events import Author, Event, Half
 from service.sources.base import Request, Source
 from service.sources.parts.instants import parse_instant
 from service.sources.parts.text import html_to_text, without_quotes
@@ -61,6 +61,7 @@ class Shape:
     `marker` is a path that only this form has; a kind's last shape needs none. `promised` names the fields
     that a payload telling of a customer's reply always has; of the text, only its place is promised: it may
     be null (a reply of attachments only). `event_id` None: there is no id, the body's hash stands for it.
+    `half` is set where a reply comes as two events without an id in common, of which this is one.
     """
 
     marker: str = ""
@@ -78,6 +79,7 @@ class Shape:
     thread_id: Field[str] = NOWHERE
     occurred_at: Field[datetime] = NOWHERE
     promised: tuple[str, ...] = ()
+    half: Half | None = None
 
     def fits(self, document: Mapping[str, object]) -> bool:
         return not self.marker or pluck(document, split(self.marker)) is not None
@@ -101,6 +103,7 @@ class Shape:
             thread_id=self.thread_id.read(payload),
             occurred_at=self.occurred_at.read(payload),
             weak_id_window_seconds=repeats_for_seconds if weak else None,
+            half=self.half,
         )
 
     def missing(self, event: Event, payload: Payload) -> str | None:
