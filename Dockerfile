@@ -10,7 +10,8 @@ COPY requirements.lock /
 RUN python -m pip --python /venv/bin/python install --require-hashes --only-binary=:all: -r /requirements.lock
 
 FROM python:3.13-slim-bookworm
-RUN useradd --system --uid 10001 --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin reopener
+RUN useradd --system --uid 10001 --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin reopener \
+    && mkdir -m 700 /data && chown reopener /data
 COPY --from=build /venv /venv
 # The packages lie in the working folder, which `python -m` looks into before anything that is installed.
 COPY service /app/service

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from redis import Redis as SyncRedis
 from starlette.applications import Starlette
@@ -21,9 +21,11 @@ from service.connections import async_client
 from service.domain.errors import LedgerUnavailable
 from service.faults import Faults
 from service.intake.commit import GroupCommit
+from service.intake.detour import Detour
 from service.intake.front import Front
+from service.intake.spool import Spool, SpoolState
 from service.kept import keep_in, keep_nothing
-from service.ledger import open_ledger
+from service.ledger import Ledger, open_ledger
 from service.ledger.cases import news_of
 from service.logs import get_logger
 from service.notes import Notes
@@ -50,6 +52,14 @@ MOST_WAITING_REQUESTS = 200
 log = get_logger(__name__)
 
 
+class _Beside(Protocol):
+    """What runs beside the answering of requests."""
+
+    def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
 def create() -> Starlette:
     """The app of this process' environment. Raises `SettingsError` with all faults together."""
     return create_app(load(os.environ, role="serve", cwd=Path.cwd()), SystemClock())
@@ -64,6 +74,8 @@ def create_app(settings: Settings, clock: Clock) -> Starlette:
     notes = Notes(ledger.account.note)
     ttl_ms = settings.retention.raw_hours * 3_600_000
     kept = Notes(partial(ledger.requests.keep, ttl_ms=ttl_ms), most=MOST_WAITING_REQUESTS) if ttl_ms else None
+    detour = _detour(settings, ledger, clock)
+    spool = partial(_state_of, detour)
     receiver_metrics = metrics.ReceiverMetrics()
     cases = Notes(ledger.cases.note)
 
@@ -74,7 +86,7 @@ def create_app(settings: Settings, clock: Clock) -> Starlette:
 
     receiver = Receiver(
         settings.sources,
-        GroupCommit(ledger.admissions, clock).admit,
+        GroupCommit(ledger.admissions, clock, detour).admit,
         notes,
         clock,
         receiver_metrics,
@@ -82,23 +94,25 @@ def create_app(settings: Settings, clock: Clock) -> Starlette:
         hear,
     )
 
+    beside: list[_Beside] = [each for each in (detour, notes, kept, cases) if each]
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        for written_behind in filter(None, (notes, kept, cases)):
-            written_behind.start()
+        for each in beside:
+            each.start()
         try:
             await ledger.account.note_durability()
         except LedgerUnavailable as away:
             log.warning("redis.away_at_start", error=str(away))
         yield
-        for written_behind in filter(None, (notes, kept, cases)):
-            await written_behind.stop()
+        for each in beside:
+            await each.stop()
         await connection.aclose()
 
     app = Starlette(
         routes=[
             *api.routes(ledger, settings, clock),
-            *probes.routes(ledger.reads),
+            *probes.routes(ledger.reads, spool),
             *metrics.routes(ledger, receiver_metrics, clock),
             *dashboard.routes(ledger, connection, settings, clock),
         ],
@@ -108,6 +122,18 @@ def create_app(settings: Settings, clock: Clock) -> Starlette:
     )
     app.router.redirect_slashes = False  # helpdesks count an answer that leads elsewhere as a failure
     return app
+
+
+def _detour(settings: Settings, ledger: Ledger, clock: Clock) -> Detour | None:
+    """Raises `SpoolUnusable`, or `FolderBusy` where another receiver has the spool."""
+    if not settings.spool_mb:
+        return None
+    spool = Spool(settings.data_dir / "spool", limit_bytes=settings.spool_mb * 1024 * 1024)
+    return Detour(spool, ledger.admissions, clock)
+
+
+def _state_of(detour: Detour | None) -> SpoolState | None:
+    return detour.state if detour else None
 
 
 async def _http_error(_: Request, raised: Exception) -> Response:

@@ -26,10 +26,16 @@ def serve() -> None:
     """The receiver, until SIGTERM."""
     from service import server
     from service.app import create_app
+    from service.embedded import FolderBusy
+    from service.intake.spool import SpoolUnusable
 
     logs.configure(sys.stderr)
     settings = _settings("serve")
-    config = server.config(create_app(settings, SystemClock()), host=settings.host, port=settings.port)
+    try:
+        app = create_app(settings, SystemClock())
+    except (FolderBusy, SpoolUnusable) as error:
+        raise Ended(str(error)) from None
+    config = server.config(app, host=settings.host, port=settings.port)
     try:
         listening = config.bind_socket()
     except SystemExit:

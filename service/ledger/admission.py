@@ -100,11 +100,14 @@ class Admissions:
             raise outcome
         return outcome
 
-    async def admit_together(self, deliveries: Sequence[bytes]) -> list[list[Admitted] | NotAdmitted]:
+    async def admit_together(
+        self, deliveries: Sequence[bytes], *, ages_ms: Sequence[int] = ()
+    ) -> list[list[Admitted] | NotAdmitted]:
         """What became of each delivery (`packed_delivery`), in order: one round trip for all of them.
 
         Each is stored as a whole or not at all, and one that Redis refuses does not keep the others out.
-        Raises `LedgerUnavailable` where it is not known what was stored.
+        `ages_ms` tells how long ago each came, where that was not just now. Raises `LedgerUnavailable` where
+        it is not known what was stored.
         """
         bell = self._bells.mould()
         mould = [bell.job_key, bell.queue_key, bell.queues_key, MOULD_NAME, MOULD_BELL, *bell.fields]
@@ -115,6 +118,7 @@ class Admissions:
             KEPT_DELIVERIES,
             packed(mould),
             b"[%b]" % b",".join(deliveries),
+            packed(ages_ms),
         )
         return [_outcome(rows) for rows in json.loads(answer)]
 

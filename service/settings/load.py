@@ -60,6 +60,7 @@ def load(environ: Mapping[str, str], *, role: Role, cwd: Path, kinds: Mapping[st
         viewer_token=_viewer_token(env),
         data_dir=data_dir,
         concurrency=env.integer("REOPENER_CONCURRENCY", 32, at_least=1, at_most=1024),
+        spool_mb=env.integer("REOPENER_SPOOL_MB", 0, at_least=0, at_most=1_000_000),
     )
     root.refuse_unknown()
     _note_missing(env, role)

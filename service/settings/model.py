@@ -122,5 +122,7 @@ class Settings:
     data_dir: Path
     concurrency: int
     """Calls to Acquire in flight per worker service."""
+    spool_mb: int = 0
+    """What deliveries may take of this machine's disk while Redis is away; 0 is no spool."""
     viewer_token: Secret | None = None
     """Opens the dashboard and the reading half of the API, and changes nothing."""

@@ -138,6 +138,15 @@ def test_redis_forgets_nothing():
     assert folder == "/data"
 
 
+def test_the_receiver_can_keep_deliveries_on_a_volume():
+    """The receiver's data folder is a volume, which its user may write, so that a spool lasts."""
+    receiver = OURS["receiver"]
+    folder = receiver["environment"]["REOPENER_DATA_DIR"]
+    assert f"receiver-data:{folder}" in receiver["volumes"]
+    assert "receiver-data" in COMPOSE["volumes"]
+    assert any(f"chown reopener {folder}" in rest for rest in _all("RUN"))
+
+
 @pytest.mark.parametrize("name", sorted(SERVICES))
 def test_services_are_confined_and_watched(name):
     """Each service has a health check, a read-only root, and no rights of its own."""

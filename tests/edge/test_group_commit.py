@@ -12,7 +12,7 @@ from service.clock import SystemClock
 from service.connections import async_client
 from service.domain.errors import LedgerUnavailable, NotAdmitted, Overloaded
 from service.domain.reopens import Policy, reopen_id
-from service.intake import commit
+from service.intake import line
 from service.intake.commit import GroupCommit
 from service.ledger import Ledger, open_ledger
 from service.ledger.admission import Admission
@@ -83,7 +83,7 @@ async def test_one_that_redis_refuses_fails_alone(together, connection, ledger):
 
 async def test_too_much_waiting_is_shed_at_once(together, connection, monkeypatch):
     """Where Redis does not keep up, what joins a full line is refused at once, and what waits is stored."""
-    monkeypatch.setattr(commit, "MOST_WAITING", 10)
+    monkeypatch.setattr(line, "MOST_WAITING", 10)
     at_once = [together.admit([event(f"e{n}")]) for n in range(30)]
     answers = await asyncio.gather(*at_once, return_exceptions=True)
     assert [type(answer) for answer in answers] == [list] * 10 + [Overloaded] * 20

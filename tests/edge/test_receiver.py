@@ -173,8 +173,9 @@ def test_without_an_id_the_body_stands_for_it_for_a_while(site: Site):
     assert post_trigger(site, reply()) == {"status": "duplicate", "reopen_id": first["reopen_id"]}
     assert post_trigger(site, reply(message="Another."))["status"] == "accepted"
     for key in site.redis.keys("reopener:weak:*"):
-        assert 0 < site.redis.pttl(key) <= 86_400_000
-        site.redis.delete(key)
+        first_id, came_ms = site.redis.get(key).decode().split(":")
+        assert site.redis.pttl(key) > 86_400_000
+        site.redis.set(key, f"{first_id}:{int(came_ms) - 86_400_000}", keepttl=True)
     later = post_trigger(site, reply())
     assert later["status"] in {"accepted", "held"}
     assert later["reopen_id"] != first["reopen_id"]

@@ -8,6 +8,7 @@
 --          {id, source, event_id, ticket_id, contact_id, thread_id, box, status, reason, detail, text, email,
 --           message_key, half, half_key, moment_ms, half_ms, weak_key, weak_ms, body_hash, delivery_id, again_of,
 --           again_reason, version, audit, bell}
+-- ARGV[6]  JSON list: how many ms ago each delivery came, where it waited in a receiver's spool; empty where none did
 -- Returns JSON, for each delivery a list of [verdict, reopen id, status, reason, conflict], or Redis' words
 -- where it could not be stored.
 
@@ -15,6 +16,14 @@ local quarantine_ms, bell_ms, kept = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[
 local now = now_ms()
 local now_text = text(now)
 epoch(quarantine_ms)
+
+-- An event without an id is told by its body for as long as its helpdesk repeats it. That is judged by when it came,
+-- so the first one is remembered for longer, since a repeat may wait in a spool.
+local LATE_MS = 86400000
+-- Who waited in a spool comes before others of its thread that came later, by more than clocks may differ.
+local CLOCKS_MS = 1000
+-- When the delivery at hand came.
+local came, came_text = now, now_text
 
 local mould = cjson.decode(ARGV[4])
 local job_key, queue_key, queues_key, name_mark, bell_mark = unpack(mould, 1, 5)
@@ -43,7 +52,7 @@ local counted, made
 
 local function note(a, verdict, id, reason, detail)
   redis.call('XADD', P .. 'deliveries', 'MAXLEN', '~', kept, '*', 'id', a.delivery_id, 'source', a.source,
-    'event_id', a.event_id, 'verdict', verdict, 'reason', reason, 'reopen_id', id, 'ms', now_text,
+    'event_id', a.event_id, 'verdict', verdict, 'reason', reason, 'reopen_id', id, 'ms', came_text,
     'detail', detail or '')
   counted[#counted + 1] = { verdict, a.source }
 end
@@ -144,7 +153,7 @@ local function again(a, id)
     redis.call('HINCRBY', key, 'deliveries', 1)
     redis.call('HSET', key, 'last_delivery', a.delivery_id)
     if #(r[6] or '') < 1000 then
-      redis.call('HSET', key, 'repeats', (r[6] or '') .. now_text .. (conflict and '!' or '') .. ' ')
+      redis.call('HSET', key, 'repeats', (r[6] or '') .. came_text .. (conflict and '!' or '') .. ' ')
     end
     note(a, 'duplicate', id, '')
   end
@@ -172,11 +181,35 @@ local function linked(a)
   end
 end
 
+-- The place of one that waited in a spool: others of its box that came later and were not begun hand theirs down.
+local function place(box, position)
+  local waiting_ids = redis.call('ZRANGE', P .. 'inbox:' .. box, -100, -1)
+  for i = #waiting_ids, 1, -1 do
+    local id = waiting_ids[i]
+    local r = redis.call('HMGET', P .. 'r:' .. id, 'status', 'source', 'position', 'created_ms', 'attempts', 'failure')
+    local is_begun = r[1] ~= 'queued' and r[1] ~= 'held' or r[5] and r[5] ~= '[]'
+    if is_begun or tonumber(r[4]) <= came + CLOCKS_MS then
+      break
+    end
+    redis.call('HSET', P .. 'r:' .. id, 'position', text(position))
+    redis.call('ZADD', P .. 'inbox:' .. box, position, id)
+    redis.call('ZADD', P .. 'is:' .. r[2] .. ':' .. r[1], position, id)
+    if r[6] then
+      redis.call('ZADD', P .. 'failure:' .. r[6], position, id)
+    end
+    position = tonumber(r[3])
+  end
+  return position
+end
+
 local function create(a)
   linked(a)
   local box = redis.call('HGET', P .. 't:' .. a.box, 'alias') or a.box
   made[#made + 1] = { a, box }
   local position = redis.call('INCR', P .. 'position')
+  if came < now then
+    position = place(box, position)
+  end
   if a.status ~= 'held' or string.sub(box, 1, 2) == 'k:' then
     redis.call('ZADD', P .. 'inbox:' .. box, position, a.id)
   end
@@ -202,7 +235,7 @@ local function create(a)
   redis.call('ZADD', P .. 'is:' .. a.source .. ':' .. a.status, position, a.id)
   redis.call('HSET', P .. 'r:' .. a.id,
     'id', a.id, 'source', a.source, 'event_id', a.event_id, 'position', text(position), 'status', a.status,
-    'created_ms', now_text, 'updated_ms', now_text, 'ticket_id', a.ticket_id, 'contact_id', a.contact_id,
+    'created_ms', came_text, 'updated_ms', now_text, 'ticket_id', a.ticket_id, 'contact_id', a.contact_id,
     'thread_id', a.thread_id, 'text', a.text, 'reason', a.reason, 'detail', a.detail, 'deliveries', '1',
     'again_of', a.again_of, 'again_reason', a.again_reason, 'email', a.email, 'version', a.version, 'box', box,
     'next_ms', next_ms, 'body_hash', a.body_hash, 'last_delivery', a.delivery_id)
@@ -215,14 +248,24 @@ local function create(a)
   return { verdict, a.id, a.status, a.reason, '0' }
 end
 
+-- The first event with the same body, where this one may repeat it.
+local function with_first_id(a)
+  local key, weak_ms = P .. 'weak:' .. a.weak_key, tonumber(a.weak_ms)
+  local first, first_came = string.match(redis.call('GET', key) or '', '^([^:]+):?(%d*)$')
+  first_came = tonumber(first_came) or came
+  if first and math.abs(came - first_came) < weak_ms then
+    a.id = first
+  elseif not first or first_came < came then
+    redis.call('SET', key, a.id .. ':' .. came_text, 'PX', text(weak_ms + LATE_MS))
+    if not first and now - came > LATE_MS then
+      a.status, a.reason, a.detail = 'held', 'maybe_duplicate', ''
+    end
+  end
+end
+
 local function admitted(a)
   if a.weak_key ~= '' then
-    local first = redis.call('GET', P .. 'weak:' .. a.weak_key)
-    if first then
-      a.id = first
-    else
-      redis.call('SET', P .. 'weak:' .. a.weak_key, a.id, 'PX', a.weak_ms)
-    end
+    with_first_id(a)
   end
   local id = known_id(a)
   return id and again(a, id) or create(a)
@@ -261,9 +304,11 @@ local function delivered(admissions)
   return rows
 end
 
-local results = {}
+local results, ages = {}, cjson.decode(ARGV[6])
 for i, admissions in ipairs(cjson.decode(ARGV[5])) do
   counted, made = {}, {}
+  came = now - (ages[i] or 0)
+  came_text = text(came)
   local is_stored, rows = pcall(delivered, admissions)
   if is_stored then
     count_in()

@@ -1,0 +1,91 @@
+"""A receiver's way in over a spool, with a way to Redis that can be cut: for tests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import redis.asyncio
+
+from service.clock import SystemClock
+from service.domain.errors import LedgerUnavailable
+from service.domain.reopens import reopen_id
+from service.intake.commit import GroupCommit
+from service.intake.detour import Detour
+from service.intake.spool import Spool
+from service.ledger import Ledger
+from service.ledger.admission import Admission, Admissions
+
+MB = 1024 * 1024
+
+
+class Flaky:
+    """The way to the ledger, that can be cut: before Redis acts, or before its answer arrives."""
+
+    def __init__(self, admissions: Admissions) -> None:
+        self.admissions = admissions
+        self.is_cut: Callable[[], bool] = lambda: False
+        self.answer_is_lost: Callable[[], bool] = lambda: False
+
+    async def admit_together(self, deliveries, *, ages_ms=()):
+        if self.is_cut():
+            raise LedgerUnavailable("cut before")
+        outcomes = await self.admissions.admit_together(deliveries, ages_ms=ages_ms)
+        if self.answer_is_lost():
+            raise LedgerUnavailable("cut after")
+        return outcomes
+
+
+class Receiving:
+    """A receiver's way in, over a spool of its own."""
+
+    def __init__(self, ledger: Ledger, folder: Path, *, limit_bytes: int = 8 * MB) -> None:
+        self.way = Flaky(ledger.admissions)
+        self.spool = Spool(folder, limit_bytes=limit_bytes)
+        self.detour = Detour(self.spool, self.way, SystemClock())
+        self.commit = GroupCommit(self.way, SystemClock(), self.detour)
+        self.detour.start()
+
+    async def drained(self) -> None:
+        while self.detour.is_taken:  # noqa: ASYNC110 - the product has no need to tell
+            await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def receiving(ledger: Ledger, folder: Path, **how: int) -> AsyncIterator[Receiving]:
+    receiver = Receiving(ledger, folder, **how)
+    try:
+        yield receiver
+    finally:
+        await receiver.detour.stop()
+
+
+def event(name: str, **more: object) -> Admission:
+    told = {
+        "reopen_id": reopen_id("desk", name),
+        "source": "desk",
+        "event_id": name,
+        "delivery_id": f"delivery-{name}",
+        "body_hash": "hash",
+        "ticket_id": "T1",
+        "contact_id": 1,
+        "thread_id": 5,
+        "text": "It broke again.",
+    }
+    return Admission(**{**told, **more})
+
+
+async def waiting_in(connection: redis.asyncio.Redis, box: str = "5") -> list[str]:
+    """Event ids of an inbox, in order."""
+    ids = await connection.zrange(f"reopener:inbox:{box}", 0, -1)
+    return [(await connection.hget(f"reopener:r:{each.decode()}", "event_id")).decode() for each in ids]
+
+
+async def tried_one(receiver: Receiving, admission: Admission) -> str:
+    """Its verdict, or why it is not known to be stored."""
+    try:
+        return (await receiver.commit.admit([admission]))[0].verdict
+    except LedgerUnavailable as away:
+        return str(away)

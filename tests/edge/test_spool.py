@@ -1,0 +1,235 @@
+"""While Redis is away deliveries wait on this machine's disk, and are admitted once, in order, thereafter."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sqlite3
+import stat
+
+import pytest
+import redis.asyncio
+from redis import Redis
+
+from service.clock import SystemClock
+from service.connections import async_client
+from service.domain.errors import LedgerUnavailable
+from service.domain.reopens import Policy, reopen_id
+from service.embedded import FolderBusy
+from service.intake import detour as detours
+from service.intake.spool import FILE_NAME, Spool, SpoolUnusable
+from service.ledger import Ledger, open_ledger
+from service.ledger.admission import Admission
+from service.queue import Bells
+from tests.edge.spooling import event, receiving, tried_one, waiting_in
+
+MB = 1024 * 1024
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    monkeypatch.setattr(detours, "AGAIN_SECONDS", 0.005)
+
+
+@pytest.fixture
+async def connection(redis_url):
+    connection = async_client(redis_url, for_answers=True)
+    yield connection
+    await connection.aclose()
+
+
+@pytest.fixture
+def ledger(connection: redis.asyncio.Redis) -> Ledger:
+    return open_ledger(connection, Bells(Redis()), SystemClock(), policy=Policy())
+
+
+async def test_an_outage_is_not_seen_from_outside(ledger, connection, tmp_path):
+    """What comes while Redis is away is answered as accepted, and is in Redis in order when it is back."""
+    async with receiving(ledger, tmp_path / "spool") as receiver:
+        assert (await receiver.commit.admit([event("before")]))[0].verdict == "accepted"
+        receiver.way.is_cut = lambda: True
+        answers = await asyncio.gather(*(receiver.commit.admit([event(f"e{n}")]) for n in range(100)))
+        assert [answer[0].verdict for answer in answers] == ["accepted"] * 100
+        assert answers[7][0].reopen_id == reopen_id("desk", "e7")
+        assert await waiting_in(connection) == ["before"]
+        assert receiver.detour.state.deliveries == 100
+        receiver.way.is_cut = lambda: False
+        await receiver.drained()
+        assert receiver.detour.state.deliveries == 0
+        assert (await receiver.commit.admit([event("after")]))[0].verdict == "accepted"
+    assert await waiting_in(connection) == ["before", *(f"e{n}" for n in range(100)), "after"]
+    assert (await ledger.counts.stats(0)).balanced
+
+
+async def test_any_interleaving_of_outages_and_repeats_admits_each_event_once_in_order(
+    ledger, connection, tmp_path
+):
+    """Whatever is cut, also answers and the receiver itself: each event is there once, in order."""
+    rng = random.Random(20261125)
+    for round_number in range(6):
+        await connection.flushdb()
+        first_answered: list[str] = []
+        folder = tmp_path / f"spool-{round_number}"
+        for _ in range(3):
+            async with receiving(ledger, folder) as receiver:
+                share = rng.choice((0.2, 0.6, 1.0))
+                receiver.way.is_cut = lambda share=share: rng.random() < share
+                receiver.way.answer_is_lost = lambda share=share: rng.random() < share / 2
+                for _ in range(rng.randrange(5, 25)):
+                    names = [f"e{rng.randrange(60)}" for _ in range(rng.randrange(1, 8))]
+                    answers = await asyncio.gather(*(receiver.commit.admit([event(name)]) for name in names))
+                    for name, (answer,) in zip(names, answers, strict=True):
+                        assert answer.reopen_id == reopen_id("desk", name)
+                        if name not in first_answered:
+                            first_answered.append(name)
+                    await asyncio.sleep(rng.choice((0, 0, 0.003)))
+        async with receiving(ledger, folder) as receiver:
+            await receiver.drained()
+        assert await waiting_in(connection) == first_answered
+        assert (await ledger.counts.stats(0)).accepted == len(first_answered)
+
+
+async def test_what_waits_is_known_when_it_comes_again(ledger, tmp_path):
+    """Ids, replies and bodies are known in the spool as they are in Redis."""
+    weak = {"weak_key": "desk:body", "weak_seconds": 3600}
+    async with receiving(ledger, tmp_path / "spool") as receiver:
+        receiver.way.is_cut = lambda: True
+
+        async def told(*admissions: Admission) -> list[tuple[str, str, bool]]:
+            answers = await receiver.commit.admit(admissions)
+            return [(each.verdict, each.reopen_id, each.conflict) for each in answers]
+
+        one, reply, body = (reopen_id("desk", name) for name in ("one", "reply", "body"))
+        assert await told(event("one"), event("held", held_for="drift")) == [
+            ("accepted", one, False),
+            ("held", reopen_id("desk", "held"), False),
+        ]
+        assert await told(event("one")) == [("duplicate", one, False)]
+        assert await told(event("one", body_hash="other")) == [("duplicate", one, True)]
+        assert await told(event("reply", message_key="m")) == [("accepted", reply, False)]
+        assert await told(event("same reply", message_key="m")) == [("duplicate", reply, False)]
+        assert await told(event("body", **weak)) == [("accepted", body, False)]
+        assert await told(event("same body", **weak)) == [("duplicate", body, False)]
+        receiver.way.is_cut = lambda: False
+        await receiver.drained()
+        assert (await ledger.counts.stats(0)).accepted == 4
+
+
+async def test_a_full_spool_refuses_and_what_waits_in_it_is_kept(ledger, connection, tmp_path):
+    """Beyond its bound nothing is answered as stored; what was, is admitted, and then there is room again."""
+    async with receiving(ledger, tmp_path / "spool", limit_bytes=MB) as receiver:
+        receiver.way.is_cut = lambda: True
+        tried = [f"e{number}" for number in range(40)]
+        told = [await tried_one(receiver, event(name, text="x" * 40_000)) for name in tried]
+        answered = tried[: told.index("Redis is away, and the spool is full")]
+        assert len(answered) > 15
+        files = sum(path.stat().st_size for path in (tmp_path / "spool").glob("*.sqlite3"))
+        assert files <= MB
+        receiver.way.is_cut = lambda: False
+        await receiver.drained()
+        assert await waiting_in(connection) == answered
+        assert (await receiver.commit.admit([event("after")]))[0].verdict == "accepted"
+        assert receiver.detour.state.has_room
+
+
+async def test_a_disk_that_fails_is_told_as_not_stored(ledger, connection, tmp_path):
+    """Where the disk takes nothing, the delivery is refused; the next is taken when the disk is well."""
+    async with receiving(ledger, tmp_path / "spool") as receiver:
+        receiver.way.is_cut = lambda: True
+        await receiver.commit.admit([event("kept")])
+        receiver.spool._db.execute("PRAGMA query_only = ON")
+        with pytest.raises(LedgerUnavailable, match="cannot be written"):
+            await receiver.commit.admit([event("lost")])
+        receiver.spool._db.execute("PRAGMA query_only = OFF")
+        await receiver.commit.admit([event("kept too")])
+        receiver.way.is_cut = lambda: False
+        await receiver.drained()
+    assert await waiting_in(connection) == ["kept", "kept too"]
+
+
+async def test_a_disk_that_hangs_keeps_nobody_waiting(ledger, connection, tmp_path, monkeypatch):
+    """Where the disk hangs, all who wait are refused within the time to write, and later ones at once."""
+    monkeypatch.setattr(detours, "WRITE_SECONDS", 0.05)
+    async with receiving(ledger, tmp_path / "spool") as receiver:
+        receiver.way.is_cut = lambda: True
+        goes_on = asyncio.Event()
+        loop, write = asyncio.get_running_loop(), receiver.spool.write
+
+        def hang(deliveries):
+            asyncio.run_coroutine_threadsafe(goes_on.wait(), loop).result()
+            return write(deliveries)
+
+        monkeypatch.setattr(receiver.spool, "write", hang)
+        at_once = await asyncio.gather(
+            *(receiver.commit.admit([event(f"e{n}")]) for n in range(9)), return_exceptions=True
+        )
+        assert {type(each) for each in at_once} == {LedgerUnavailable}
+        with pytest.raises(LedgerUnavailable, match="hangs"):
+            await receiver.commit.admit([event("later")])
+        goes_on.set()
+        receiver.way.is_cut = lambda: False
+        await receiver.drained()
+    assert await waiting_in(connection) == [f"e{n}" for n in range(9)]
+
+
+async def test_what_redis_refuses_blocks_nobody_and_is_kept(ledger, connection, tmp_path):
+    """A delivery with a key of another type in its way is set apart, and asked for again later."""
+    folder = tmp_path / "spool"
+    async with receiving(ledger, folder) as receiver:
+        receiver.way.is_cut = lambda: True
+        await connection.set("reopener:inbox:7", "not a sorted set")
+        for name, thread_id in (("a", 5), ("poison", 7), ("b", 5)):
+            await receiver.commit.admit([event(name, thread_id=thread_id)])
+        receiver.way.is_cut = lambda: False
+        await receiver.drained()
+        assert await waiting_in(connection) == ["a", "b"]
+        assert (receiver.detour.state.deliveries, receiver.detour.state.refused) == (0, 1)
+        assert (await receiver.commit.admit([event("c")]))[0].verdict == "accepted"
+    await connection.delete("reopener:inbox:7")
+    async with receiving(ledger, folder) as receiver:
+        await receiver.drained()
+        assert receiver.detour.state.refused == 0
+    assert await waiting_in(connection, "7") == ["poison"]
+
+
+async def test_it_is_its_owners_alone_and_keeps_no_words_once_it_is_empty(ledger, tmp_path):
+    """Nobody else can read the spool, and a customer's words are gone from it when Redis has them."""
+    folder = tmp_path / "spool"
+    async with receiving(ledger, folder) as receiver:
+        receiver.way.is_cut = lambda: True
+        for number in range(20):
+            await receiver.commit.admit([event(f"e{number}", text="customers-words " * 2_000)])
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+        assert set(modes.values()) == {0o600}, modes
+        assert any(b"customers-words" in path.read_bytes() for path in folder.iterdir())
+        receiver.way.is_cut = lambda: False
+        await receiver.drained()
+        contents = [path.read_bytes() for path in folder.iterdir()]
+        assert not any(b"customers-words" in content for content in contents)
+        assert sum(len(content) for content in contents) < 100_000
+
+
+def test_a_folder_belongs_to_one_receiver(tmp_path):
+    """A second receiver on the same folder is told who has it."""
+    first = Spool(tmp_path, limit_bytes=MB)
+    with pytest.raises(FolderBusy, match=f"pid {os.getpid()}"):
+        Spool(tmp_path, limit_bytes=MB)
+    first.close()
+    Spool(tmp_path, limit_bytes=MB).close()
+
+
+def test_a_file_that_is_no_spool_of_ours_is_left_alone(tmp_path):
+    """Rubbish, another version's file and a place that cannot be written are refused by name."""
+    path = tmp_path / FILE_NAME
+    path.write_bytes(b"no database at all" * 1000)
+    with pytest.raises(SpoolUnusable, match=FILE_NAME):
+        Spool(tmp_path, limit_bytes=MB)
+    path.unlink()
+    with sqlite3.connect(path) as other:
+        other.execute("PRAGMA user_version = 99")
+    other.close()
+    with pytest.raises(SpoolUnusable, match="another version"):
+        Spool(tmp_path, limit_bytes=MB)
+    with pytest.raises(SpoolUnusable, match="cannot be kept"):
+        Spool(path / "below a file", limit_bytes=MB)
