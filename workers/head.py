@@ -191,7 +191,7 @@ class Head:
         return self.lease.now_ms(self.tools.ticker)
 
     def contact_id(self) -> int:
-        return self.reopen.contact_id or self.thread.contact_id or 0
+        return self.thread.contact_for(self.reopen.contact_id) or 0
 
     def waiting_status(self) -> Status:
         own = any(intent.reopen_id == self.reopen.id for intent in self.thread.unsettled)

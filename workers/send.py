@@ -18,7 +18,15 @@ from service.domain.outcomes import (
 )
 from service.domain.ports import Sending, Write
 from service.domain.reopens import AttemptOutcome, Status
-from service.domain.threads import Claim, Effect, Intent, with_claim, with_intent, without_intent
+from service.domain.threads import (
+    Claim,
+    Effect,
+    Intent,
+    with_claim,
+    with_contact,
+    with_intent,
+    without_intent,
+)
 
 if TYPE_CHECKING:
     from service.domain.cases import Look, View
@@ -85,6 +93,8 @@ async def _record(head: Head, intent: Intent, look: Look, outcome: Outcome) -> E
             head.thread = without_intent(head.thread, intent)
             effect = Effect("case", case_id) if message_id is None else Effect("message", message_id)
             claim = Claim(head.reopen.id, intent.attempt, case_id)
+            if message_id is None:
+                head.thread = with_contact(head.thread, head.contact_id())
             head.thread = with_claim(head.thread, effect, claim, head.now_ms())
             done = AttemptOutcome.REOPENED if message_id is None else AttemptOutcome.APPENDED
             return await head.succeed(

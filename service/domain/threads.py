@@ -95,14 +95,17 @@ class Duplicate:
 
 KEPT_CLAIMS = 400
 KEPT_WATCHED_INTENTS = 20
+KEPT_CONTACTS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """One conversation as the ledger knows it. `id` is canonical: the id of its first case (rule 2)."""
+    """One conversation as the ledger knows it. `id` is canonical: the id of its first case (rule 2).
+    `contacts` are those that Acquire took it to be of, one after another as they were merged.
+    """
 
     id: int
-    contact_id: int | None = None
+    contacts: tuple[int, ...] = ()
     canonical: bool = False
     cases: Mapping[int, KnownCase] = field(default_factory=dict)
     claims: Mapping[Effect, Claim] = field(default_factory=dict)
@@ -110,6 +113,16 @@ class Thread:
     duplicates: tuple[Duplicate, ...] = ()
     last_made: int | None = None
     session_id: str | None = None
+
+    @property
+    def contact_id(self) -> int | None:
+        return self.contacts[-1] if self.contacts else None
+
+    def contact_for(self, given: int | None) -> int | None:
+        """The contact to name to Acquire for an event of contact `given`: the one that it was merged into,
+        where the thread was once its own. About others nothing is guessed.
+        """
+        return self.contact_id if given is None or given in self.contacts else given
 
     @property
     def unsettled(self) -> tuple[Intent, ...]:
@@ -175,7 +188,7 @@ def with_maybe_duplicate(thread: Thread, effect: Effect, reopen_id: str, now_ms:
 
 
 def with_look(thread: Thread, look: Look) -> Thread:
-    """The thread with the cases as the look shows them."""
+    """The thread with its cases, and whose they are, as the look shows them."""
     cases = dict(thread.cases)
     for case in look.cases.values():
         before = cases.get(case.id)
@@ -186,7 +199,17 @@ def with_look(thread: Thread, look: Look) -> Thread:
             seen_ms=look.taken_ms,
             reopen_id=before.reopen_id if before else None,
         )
+    root = look.cases.get(look.root_id)
+    thread = with_contact(thread, root.contact_id if root else None)
     return replace(thread, cases=cases, session_id=_session_id(look) or thread.session_id)
+
+
+def with_contact(thread: Thread, contact_id: int | None) -> Thread:
+    """The thread that Acquire takes for this contact's by now."""
+    if contact_id is None or thread.contact_id == contact_id:
+        return thread
+    before = [known for known in thread.contacts if known != contact_id]
+    return replace(thread, contacts=(*before[1 - KEPT_CONTACTS :], contact_id))
 
 
 def with_news(thread: Thread, case_id: int, status: str, told_ms: int) -> Thread:

@@ -94,7 +94,7 @@ def attempts_from(text: str | None) -> tuple[Attempt, ...]:
 def thread_text(thread: Thread) -> str:
     """The thread as the ledger keeps it: an opaque string to the scripts."""
     told: dict[str, Any] = {
-        "contact_id": thread.contact_id,
+        "contacts": thread.contacts,
         "cases": [[c.id, c.status, c.created_ms, c.seen_ms, c.reopen_id] for c in thread.cases.values()],
         "claims": [[str(e), c.reopen_id, c.attempt, c.case_id] for e, c in thread.claims.items()],
         "intents": [_intent_told(intent) for intent in thread.intents],
@@ -110,7 +110,7 @@ def thread_from(thread_id: int, fields: dict[str, str], now_ms: int) -> tuple[Th
     told = json.loads(fields.get("doc") or "{}")
     thread = Thread(
         id=thread_id,
-        contact_id=told.get("contact_id"),
+        contacts=tuple(told.get("contacts", ())),
         cases={row[0]: KnownCase(*row) for row in told.get("cases", ())},
         claims={Effect.parse(row[0]): Claim(*row[1:]) for row in told.get("claims", ())},
         intents=tuple(_intent(row) for row in told.get("intents", ())),

@@ -61,6 +61,21 @@ def _behind_another(cluster: Cluster) -> None:
     cluster.event("B", at_ms=100)
 
 
+def _merged_between(cluster: Cluster) -> None:
+    """The contact of the first reply is another's when the second comes, under its old id."""
+    two(cluster)
+    cluster.at(10_000, lambda: cluster.world.merge(CONTACT, 8), "the contact is merged into another")
+
+
+def _merged_goes_on(cluster: Cluster) -> list[str]:
+    """Whoever worked the thread before the merger knows whose it is."""
+    first, second = (event.id for event in cluster.events[:2])
+    done = {effect.reopen_id: effect.made_ms for effect in cluster.world.done}
+    if done.get(first, 10_000) >= 9_000 or second in done or cluster.excuses.get(second):
+        return []
+    return ["given up: the second reply is of a contact that was merged, and was not sent"]
+
+
 def _poisonous(cluster: Cluster) -> None:
     cluster.world.root(100, CONTACT)
     cluster.world.root(200, CONTACT)
@@ -167,6 +182,12 @@ SCENES = (
         allowed=frozenset({"dead:too_old"}),
     ),
     Scenario("the contact is merged", two, meddling=("contact merged",), allowed=frozenset({"dead:refused"})),
+    Scenario(
+        "the contact is merged between two replies",
+        _merged_between,
+        allowed=frozenset({"dead:refused"}),
+        expect=_merged_goes_on,
+    ),
     Scenario(
         "a reply kills its worker",
         _poisonous,

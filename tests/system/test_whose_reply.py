@@ -57,8 +57,8 @@ def test_contacts_that_acquire_merged_are_one(desk):
     assert (found["contact_id"], found["thread_id"]) == (83_001, 83_100)
 
 
-def test_a_linked_contact_that_was_merged_away_makes_no_wrong_case(desk):
-    """The link names a contact that is another's now: Acquire refuses, and its words are there to be seen."""
+def test_a_linked_contact_that_was_merged_goes_on_as_the_other(desk):
+    """Its thread was worked before: the next reply goes on as the contact it was merged into."""
     desk.contact(84_002, "gone@example.com")
     desk.thread(84_002, 84_100)
     link = {"contact_id": 84_002, "thread_id": 84_100}
@@ -66,10 +66,22 @@ def test_a_linked_contact_that_was_merged_away_makes_no_wrong_case(desk):
     desk.merge(84_002, into=84_001)
     answer = desk.reply("standard", ticket_id="E4")
     found = desk.whole.until(answer["reopen_id"], "reopened", "dead", "held")
-    assert (found["status"], found["thread_id"]) == ("dead", 84_100)
+    assert (found["status"], found["thread_id"]) == ("reopened", 84_100)
+    [made] = [case for case in desk.whole.cases(84_100) if case["id"] == found["new_case_id"]]
+    assert made["contact"]["id"] == 84_001
+
+
+def test_a_thread_of_another_contact_makes_no_wrong_case(desk):
+    """The link names a contact that the thread never was of: Acquire refuses, and its words show."""
+    desk.contact(84_005, "other@example.com")
+    desk.thread(84_006, 84_200)
+    link = {"contact_id": 84_005, "thread_id": 84_200}
+    desk.whole.api("PUT", "/api/links/standard/E9", link).raise_for_status()
+    answer = desk.reply("standard", ticket_id="E9")
+    found = desk.whole.until(answer["reopen_id"], "reopened", "dead", "held")
+    assert (found["status"], found["thread_id"]) == ("dead", 84_200)
     assert "belongs to another contact" in found["reason"]
-    unrelated = [case for case in desk.whole.cases() if case["contact"]["id"] in {84_001, 84_002}]
-    assert {case["threadId"] for case in unrelated} == {84_100}
+    assert {case["contact"]["id"] for case in desk.whole.cases(84_200)} == {84_006}
 
 
 @pytest.mark.parametrize(
