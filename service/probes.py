@@ -17,25 +17,28 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from service.intake.spool import SpoolOf
-    from service.ledger.reads import Reads
+    from service.ledger.scripts import Scripts
 
-READY_SECONDS = 1.0
+READY_SECONDS = 1.9
 RETRY_AFTER_SECONDS = 5
 
 
-def routes(reads: Reads, spool: SpoolOf) -> list[Route]:
+def routes(scripts: Scripts, spool: SpoolOf) -> list[Route]:
     """`/healthz`, `/readyz` and `/openapi.json`. With room in the spool a webhook is taken without Redis."""
 
     async def ready(_: Request) -> Response:
         try:
             async with asyncio.timeout(READY_SECONDS):
-                await reads.ping()
+                await scripts.ping()
         except (LedgerUnavailable, TimeoutError):
             state = spool()
             if state is not None and state.has_room:
                 return JSONResponse({"status": "ready", "redis": "away", "spooled": state.deliveries})
             return error(
-                503, "not_ready", "Redis takes no writes now.", retry_after_seconds=RETRY_AFTER_SECONDS
+                503,
+                "not_ready",
+                "Redis takes no writes now, or does not confirm them as [redis] asks.",
+                retry_after_seconds=RETRY_AFTER_SECONDS,
             )
         return JSONResponse({"status": "ready"})
 

@@ -26,6 +26,7 @@ REASONS = {
     "throttled": "Acquire asked everybody to wait. It goes on by itself.",
     "credentials_refused": "Acquire refuses the API key. Set a key that works; all goes on by itself.",
     "quarantined": "Redis started anew and may have forgotten calls. Sending waits until they would show.",
+    "not_confirmed": "Redis' replicas or disks are behind, so nothing is sent. It goes on by itself.",
     "worker_leaves": "Its worker was asked to stop, and handed it back. Another goes on with it at once.",
     "retry_budget": "Retries have used up their share of the calls just now. It goes on by itself.",
     "paused": "A person paused the work. Resume it when it may go on.",

@@ -10,7 +10,7 @@ from redis import Redis as SyncRedis
 
 from service.connections import async_client
 from service.ledger import Ledger, open_ledger
-from service.policy import policy
+from service.policy import policy, wait
 from service.queue import Bells
 from workers.acquire import AcquireClient
 from workers.head import Tools
@@ -42,7 +42,9 @@ class Runtime:
         if settings.redis_url is None:
             raise ValueError("workers need a REDIS_URL")
         connection = async_client(settings.redis_url.reveal())
-        ledger = open_ledger(connection, Bells(SyncRedis()), clock, policy=policy(settings))
+        ledger = open_ledger(
+            connection, Bells(SyncRedis()), clock, policy=policy(settings), wait=wait(settings)
+        )
         tally = Tally()
         return cls(
             settings=settings,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from service.domain.errors import AccountRefused, NotAsked, ReadFailed
+from service.domain.errors import AccountRefused, NotAsked, NotConfirmed, ReadFailed
 from service.domain.outcomes import (
     Done,
     Misplaced,
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from workers.head import Ended, Head
 
 ENDS_BY_MARGIN_MS = 1_000
+UNCONFIRMED_MS = 5_000
+"""Where Redis does not confirm an intent as far as the settings ask, its reopen waits for so long."""
 
 
 async def send(head: Head, look: Look, case_id: int | None) -> Ended | None:
@@ -49,9 +51,12 @@ async def send(head: Head, look: Look, case_id: int | None) -> Ended | None:
         token=intent.token,
     )
     head.thread = with_intent(head.thread, intent)
-    head.lease = await head.tools.ledger.save(
-        head.lease, head.thread, Write(head.reopen), *head.take_more_writes()
-    )
+    writes = Write(head.reopen), *head.take_more_writes()
+    try:
+        head.lease = await head.tools.ledger.save(head.lease, head.thread, *writes, durably=True)
+    except NotConfirmed as unconfirmed:
+        # What may be forgotten is not sent; that it was never meant is true again with the next write.
+        return await _unsent(head, intent, Withheld(unconfirmed.slug, head.now_ms() + UNCONFIRMED_MS))
     lease, tools = head.lease, head.tools
     outcome = await tools.acquire.send(
         sending, may_send=lambda: lease.outlives(tools.policy.timeout_ms, tools.ticker)

@@ -15,7 +15,7 @@ from service.clock import SystemClock
 from service.connections import async_client
 from service.domain.errors import LedgerUnavailable, ReopenerError
 from service.ledger import Ledger, open_ledger
-from service.policy import policy
+from service.policy import policy, wait
 from service.queue import Bells
 from service.settings import Settings, SettingsError, load
 
@@ -41,7 +41,11 @@ def with_ledger(do: Callable[[Ledger], Awaitable[Result]]) -> Result:
         connection = async_client(url)
         try:
             clock = SystemClock()
-            return await do(open_ledger(connection, Bells(SyncRedis()), clock, policy=policy(settings)))
+            return await do(
+                open_ledger(
+                    connection, Bells(SyncRedis()), clock, policy=policy(settings), wait=wait(settings)
+                )
+            )
         finally:
             await connection.aclose()
 

@@ -3,6 +3,7 @@
 ReopenerError
 ├── LedgerUnavailable   ledger_unavailable   Redis is away, hangs, or did not confirm in time
 │   ├── Overloaded      overloaded           more deliveries wait for Redis than are let wait
+│   ├── NotConfirmed    not_confirmed        written, but not on as many replicas or disks as asked
 │   └── NotAdmitted     not_admitted         Redis refuses this event, whatever becomes of others
 ├── Fenced              lease_lost           somebody else holds the thread now: stop, decide nothing
 ├── Conflict            conflict             a verb that the status of the reopen forbids
@@ -32,6 +33,14 @@ class Overloaded(LedgerUnavailable):
     """More waits for Redis than is let wait: shed at once, and not written."""
 
     slug = "overloaded"
+
+
+class NotConfirmed(LedgerUnavailable):
+    """Redis has written it, but not confirmed in time that it came as far as `[redis]` asks: a failover or a
+    power cut may forget it.
+    """
+
+    slug = "not_confirmed"
 
 
 class NotAdmitted(LedgerUnavailable):

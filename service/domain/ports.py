@@ -91,8 +91,10 @@ class Ledger(Protocol):
     async def claim(self, name: str, *, bell: str | None, token: str) -> Claimed | Unclaimed:
         """Take the thread that `name` (a reopen's id or a box) belongs to, and its head."""
 
-    async def save(self, lease: Lease, thread: Thread, *writes: Write) -> Lease:
-        """Fenced. Write the thread and records; the lease is renewed by it."""
+    async def save(self, lease: Lease, thread: Thread, *writes: Write, durably: bool = False) -> Lease:
+        """Fenced. Write the thread and records; the lease is renewed by it. With `durably` it raises
+        `NotConfirmed` where it is written, but has not come as far as the settings ask.
+        """
 
     async def finish(
         self, lease: Lease, thread: Thread, *writes: Write, observed: Sequence[Observation] = ()

@@ -2,6 +2,7 @@
 
 One question at a time keeps the order of receipt. Whoever arrives while none is asked, is asked for at once.
 Where Redis does not confirm, they fail together, or go to the spool together where there is one.
+Where replicas or disks have to confirm too, answers wait for that, but the next question does not.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from service.clock import Clock
+    from service.domain.errors import NotAdmitted
     from service.intake.detour import Detour
-    from service.ledger.admission import Admission, Admissions, Admitted
+    from service.ledger.admission import Admission, Admissions, Admitted, Together
 
 ADMIT_SECONDS = 1.5
 """An answer must come within 2 s also while Redis hangs."""
@@ -27,6 +29,8 @@ PATIENCE_SECONDS = 0.25
 TOGETHER = 64
 TOGETHER_BYTES = 1024 * 1024
 """So much is asked at once (a single delivery may be larger): others use this Redis too."""
+MOST_CONFIRMING = 32
+"""So many batches wait for replicas or disks at a time, each on a connection of its own."""
 
 
 class GroupCommit:
@@ -39,6 +43,7 @@ class GroupCommit:
         self._patience_seconds = PATIENCE_SECONDS if detour else ADMIT_SECONDS
         self._line = Line()
         self._asking: asyncio.Task[None] | None = None
+        self._confirming: set[asyncio.Task[None]] = set()
 
     async def admit(self, admissions: Sequence[Admission]) -> list[Admitted]:
         """What became of one delivery's events. Raises `LedgerUnavailable` where they are not known to be
@@ -62,6 +67,8 @@ class GroupCommit:
     async def _ask_until_done(self) -> None:
         try:
             while self._line:
+                if len(self._confirming) >= MOST_CONFIRMING:
+                    await asyncio.wait(self._confirming, return_when=asyncio.FIRST_COMPLETED)
                 await self._ask(self._line.first(TOGETHER, TOGETHER_BYTES))
         finally:
             self._asking = None
@@ -70,7 +77,7 @@ class GroupCommit:
         left_seconds = batch[0].since + self._patience_seconds - self._clock.monotonic()
         try:
             async with asyncio.timeout(left_seconds):
-                outcomes = await self._admissions.admit_together([each.packed for each in batch])
+                together = await self._admissions.admit_together([each.packed for each in batch])
         except TimeoutError:
             away = LedgerUnavailable(f"Redis did not confirm within {self._patience_seconds} s")
             self._turn_away(batch, away)
@@ -80,14 +87,34 @@ class GroupCommit:
             self._turn_away(batch, LedgerUnavailable(f"a fault of ours: {type(fault).__name__}"))
             raise
         else:
-            for each, outcome in zip(batch, outcomes, strict=True):
-                each.resolve(outcome)
+            if together.confirm is None:
+                _tell(batch, together.outcomes)
+                return
+            confirming = asyncio.create_task(self._tell_once_confirmed(batch, together))
+            self._confirming.add(confirming)
+            confirming.add_done_callback(self._confirming.discard)
+
+    async def _tell_once_confirmed(self, batch: list[Waiting], together: Together) -> None:
+        try:
+            _tell(batch, await together.confirmed())
+        except LedgerUnavailable as unconfirmed:
+            self._give_up(batch, unconfirmed)
+        except BaseException as fault:
+            self._give_up(batch, LedgerUnavailable(f"a fault of ours: {type(fault).__name__}"))
+            raise
 
     def _turn_away(self, batch: list[Waiting], away: LedgerUnavailable) -> None:
         """Those behind the batch would learn the same, later."""
-        batch += self._line.all()
+        self._give_up([*batch, *self._line.all()], away)
+
+    def _give_up(self, batch: list[Waiting], away: LedgerUnavailable) -> None:
         if self._detour is not None:
             self._detour.take(batch, away)
             return
         for each in batch:
             each.resolve(away)
+
+
+def _tell(batch: list[Waiting], outcomes: Sequence[list[Admitted] | NotAdmitted]) -> None:
+    for each, outcome in zip(batch, outcomes, strict=True):
+        each.resolve(outcome)

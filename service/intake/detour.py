@@ -178,10 +178,11 @@ class Detour:
         now_ms = self._clock.now_ms()
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
-                return await self._admissions.admit_together(
+                together = await self._admissions.admit_together(
                     [each.packed for each in batch],
                     ages_ms=[max(0, now_ms - each.received_ms) for each in batch],
                 )
+                return await together.confirmed()
         except ResponseError as refused:
             if len(batch) == 1:
                 return [NotAdmitted(f"Redis refuses this delivery: {refused}")]

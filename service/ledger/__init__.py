@@ -19,6 +19,7 @@
     account     pause, resume, and notes of deliveries
     cases       what Acquire tells of its cases by itself
     requests    requests that are kept for explaining them
+    durably     writes that are confirmed by replicas and disks before anybody is told of them
     scripts/    the Lua scripts, each whole or not at all
 
 All keys begin with `reopener:`
@@ -45,7 +46,7 @@ All keys begin with `reopener:`
     breaker, calls         hash    the account's breaker; how the latest calls ended, by second
     rate, budget                   when the rate limit's bucket is full again; what retries may call
     gone:*                 string  keyed hashes of removed reopens' ids, while their helpdesk may repeat them
-    account, totals, epoch, position, sources, sweepers, keeper, salt, duplicates
+    account, totals, epoch, position, waited, sources, sweepers, keeper, salt, duplicates
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
 
     from service.domain.ports import Ticker
     from service.domain.reopens import Policy
+    from service.ledger.durably import Wait
     from service.queue import Bells
 
 
@@ -109,11 +111,14 @@ class Ledger:
     flows: Flows
 
 
-def open_ledger(connection: Redis, bells: Bells, ticker: Ticker, *, policy: Policy) -> Ledger:
-    """The ledger behind a connection. Where Redis can forget what it confirmed (`Account.note_durability`),
-    a new run of it quarantines sending for as long as a forgotten call may still act.
+def open_ledger(
+    connection: Redis, bells: Bells, ticker: Ticker, *, policy: Policy, wait: Wait | None = None
+) -> Ledger:
+    """The ledger behind a connection. `wait` says how far admissions, intents and what people ask for have to
+    have come before anybody is told of them. Where Redis can forget what it confirmed
+    (`Account.note_durability`), a new run of it quarantines sending for as long as a forgotten call may act.
     """
-    scripts = Scripts(connection)
+    scripts = Scripts(connection, wait)
     quarantine_ms = policy.timeout_ms + policy.settle_ms
     bell_ms = BELL_SECONDS * 1000
     admissions = Admissions(scripts, bells, bell_ms=bell_ms, quarantine_ms=quarantine_ms)

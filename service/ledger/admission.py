@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -84,6 +84,22 @@ class Admitted:
     conflict: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Together:
+    """What became of deliveries that were admitted together, in order. Where there is something to `confirm`,
+    nobody is to be told before.
+    """
+
+    outcomes: list[list[Admitted] | NotAdmitted]
+    confirm: Callable[[], Awaitable[None]] | None = None
+
+    async def confirmed(self) -> list[list[Admitted] | NotAdmitted]:
+        """The outcomes, as soon as they may be told. To be called once; raises `LedgerUnavailable`."""
+        if self.confirm is not None:
+            await self.confirm()
+        return self.outcomes
+
+
 class Admissions:
     """Admits events."""
 
@@ -95,15 +111,14 @@ class Admissions:
 
     async def admit(self, admissions: Sequence[Admission]) -> list[Admitted]:
         """All of them stored, or none. Raises `LedgerUnavailable` where that is not known."""
-        (outcome,) = await self.admit_together([packed_delivery(admissions)])
+        together = await self.admit_together([packed_delivery(admissions)])
+        (outcome,) = await together.confirmed()
         if isinstance(outcome, NotAdmitted):
             raise outcome
         return outcome
 
-    async def admit_together(
-        self, deliveries: Sequence[bytes], *, ages_ms: Sequence[int] = ()
-    ) -> list[list[Admitted] | NotAdmitted]:
-        """What became of each delivery (`packed_delivery`), in order: one round trip for all of them.
+    async def admit_together(self, deliveries: Sequence[bytes], *, ages_ms: Sequence[int] = ()) -> Together:
+        """What became of each delivery (`packed_delivery`): one round trip for all of them.
 
         Each is stored as a whole or not at all, and one that Redis refuses does not keep the others out.
         `ages_ms` tells how long ago each came, where that was not just now. Raises `LedgerUnavailable` where
@@ -111,7 +126,7 @@ class Admissions:
         """
         bell = self._bells.mould()
         mould = [bell.job_key, bell.queue_key, bell.queues_key, MOULD_NAME, MOULD_BELL, *bell.fields]
-        answer = await self._scripts.run(
+        written = await self._scripts.write(
             "admit",
             self._quarantine_ms,
             self._bell_ms,
@@ -120,7 +135,7 @@ class Admissions:
             b"[%b]" % b",".join(deliveries),
             packed(ages_ms),
         )
-        return [_outcome(rows) for rows in json.loads(answer)]
+        return Together([_outcome(rows) for rows in json.loads(written.answer)], written.confirm)
 
 
 def packed_delivery(admissions: Sequence[Admission]) -> bytes:

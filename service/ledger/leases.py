@@ -39,9 +39,9 @@ class Leases:
         row = await self._scripts.run("claim", name, bell or "", token, self._quarantine_ms, self._lease_ms)
         return self._claimed(row, token, asked_at)
 
-    async def save(self, lease: Lease, thread: Thread, *writes: Write) -> Lease:
+    async def save(self, lease: Lease, thread: Thread, *writes: Write, durably: bool = False) -> Lease:
         asked_at = self._ticker.boottime()
-        row = await self._write("save", lease, thread, writes, ())
+        row = await self._write("save", lease, thread, writes, (), durably=durably)
         return replace(
             lease,
             asked_at=asked_at,
@@ -103,8 +103,11 @@ class Leases:
         thread: Thread,
         writes: Sequence[Write],
         observed: Sequence[Observation],
+        *,
+        durably: bool = False,
     ) -> list[Any]:
-        row: list[Any] = await self._scripts.run(
+        run = self._scripts.run_durably if durably else self._scripts.run
+        row: list[Any] = await run(
             "write",
             mode,
             lease.box,

@@ -164,10 +164,6 @@ class Reads:
         """Every source that ever had an event accepted."""
         return sorted(raw.decode() for raw in await self._ask(self._redis.smembers(f"{P}sources")))
 
-    async def ping(self) -> None:
-        """Whether Redis takes writes: a replica, or one that is full, cannot take a webhook."""
-        await self._ask(self._redis.set(f"{P}ping", "1", ex=60))
-
     async def _found(self, prefix: str) -> list[str]:
         low = b"[" + prefix.encode()
         members = await self._ask(

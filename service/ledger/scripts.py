@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 import redis.exceptions
 
 from service.domain.errors import LedgerUnavailable
+from service.ledger.durably import Durably, Written
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
+    from service.ledger.durably import Wait
 
 NAMES = (
     "admit",
@@ -36,6 +39,8 @@ NAMES = (
     "verb",
     "write",
 )
+PING_KEY = "reopener:ping"
+
 AWAY = (
     redis.exceptions.ConnectionError,
     redis.exceptions.TimeoutError,
@@ -55,12 +60,36 @@ _TAKES_NOTHING = re.compile(
 class Scripts:
     """The scripts of this folder, by name, on one connection pool."""
 
-    def __init__(self, connection: Redis) -> None:
+    def __init__(self, connection: Redis, wait: Wait | None = None) -> None:
+        self._connection = connection
         self._scripts = {name: connection.register_script(script(name)) for name in NAMES}
+        self._durably = Durably(connection, wait) if wait else None
 
     async def run(self, name: str, *args: str | bytes | int) -> Any:
         """What the script returns, as text. Raises `LedgerUnavailable` where it is not known to have run."""
         return _text(await ask(self._scripts[name](keys=[], args=list(args))))
+
+    async def run_durably(self, name: str, *args: str | bytes | int) -> Any:
+        """The same, where what was written has come as far as the settings ask. Raises `NotConfirmed` where
+        it is written, but has not.
+        """
+        written = await self.write(name, *args)
+        if written.confirm:
+            await written.confirm()
+        return written.answer
+
+    async def write(self, name: str, *args: str | bytes | int) -> Written:
+        """The same in two steps: what others write need not wait for the confirmation of this."""
+        if self._durably is None:
+            return Written(await self.run(name, *args))
+        answer, confirm = await ask(self._durably.run(self._scripts[name], args))
+        return Written(_text(answer), lambda: ask(confirm()))
+
+    async def ping(self) -> None:
+        """Raise `LedgerUnavailable` where Redis takes no writes, or does not confirm them: a replica, or one
+        that is full, cannot take a webhook.
+        """
+        await ask(self._durably.ping() if self._durably else self._connection.set(PING_KEY, "1", ex=60))
 
 
 async def ask(asked: Awaitable[Any]) -> Any:

@@ -137,13 +137,13 @@ class Verbs:
         by: By | None,
     ) -> None:
         statuses, told = packed([status.value for status in allowed]), line(by, verb, reopen_id)
-        row = await self._scripts.run("verb", reopen_id, statuses, to.value, packed(fields), told)
+        row = await self._scripts.run_durably("verb", reopen_id, statuses, to.value, packed(fields), told)
         self._judge(verb, row, [status.value for status in allowed])
 
     async def _link(
         self, source: str, ticket: str, contact_id: int, thread_id: int, one: str, told: str
     ) -> int:
-        row = await self._scripts.run(
+        row = await self._scripts.run_durably(
             "link",
             source,
             ticket,

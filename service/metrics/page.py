@@ -37,7 +37,7 @@ async def _figures(ledger: Ledger, clock: Clock) -> Figures | None:
     """None where Redis is away."""
     started = clock.monotonic()
     try:
-        await ledger.reads.ping()
+        await ledger.scripts.ping()
         ping_seconds = clock.monotonic() - started
         seen, counts, flow = await asyncio.gather(
             look(ledger, clock.now_ms()), ledger.tallies.read(), ledger.flows.flow()

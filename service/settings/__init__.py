@@ -3,6 +3,7 @@
 from service.settings.load import Role, changed_map, load, load_source
 from service.settings.model import (
     AcquireSettings,
+    RedisSettings,
     ReopenSettings,
     RetentionSettings,
     Secret,
@@ -13,6 +14,7 @@ from service.settings.model import (
 
 __all__ = [
     "AcquireSettings",
+    "RedisSettings",
     "ReopenSettings",
     "RetentionSettings",
     "Role",

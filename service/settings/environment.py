@@ -30,11 +30,11 @@ class Environment:
         self.fault(name, f"must be a whole number from {at_least} to {at_most}")
         return default
 
-    def switch(self, name: str) -> bool:
+    def switch(self, name: str, default: bool = False) -> bool:  # noqa: FBT001, FBT002 - as the other readers
         text = self.text(name)
         if text not in {None, "0", "1"}:
             self.fault(name, "must be 1 or 0")
-        return text == "1"
+        return default if text is None else text == "1"
 
     def noting(self, faults: list[str]) -> Environment:
         """Answer the same environment, with its faults noted elsewhere."""

@@ -15,6 +15,7 @@ from service.embedded import find_socket
 from service.settings.acquire import is_token, read_acquire
 from service.settings.environment import Environment
 from service.settings.model import (
+    RedisSettings,
     ReopenSettings,
     RetentionSettings,
     Secret,
@@ -53,6 +54,7 @@ def load(environ: Mapping[str, str], *, role: Role, cwd: Path, kinds: Mapping[st
             kinds,
             secrets_needed=role in {"run", "serve"},
         ),
+        redis=_read_redis(env, root.table("redis")),
         redis_url=_redis_url(env) or (_embedded_redis_url(data_dir) if role == "tool" else None),
         host=_host(env),
         port=env.integer("REOPENER_PORT", 8080, at_least=0, at_most=65_535),
@@ -150,6 +152,24 @@ def _read_retention(table: Table) -> RetentionSettings:
     return retention
 
 
+def _read_redis(env: Environment, table: Table) -> RedisSettings:
+    """Each key may be a variable too: two deployments of one file may have Redis of different kinds."""
+    defaults = RedisSettings()
+    replicas = table.integer("wait_replicas", defaults.wait_replicas, at_least=0, at_most=_MOST_REPLICAS)
+    aof = table.switch("wait_aof", defaults.wait_aof)
+    timeout_ms = table.integer(
+        "wait_timeout_ms", defaults.wait_timeout_ms, at_least=1, at_most=_LONGEST_WAIT_MS
+    )
+    table.refuse_unknown()
+    return RedisSettings(
+        wait_replicas=env.integer("REOPENER_WAIT_REPLICAS", replicas, at_least=0, at_most=_MOST_REPLICAS),
+        wait_aof=env.switch("REOPENER_WAIT_AOF", aof),
+        wait_timeout_ms=env.integer(
+            "REOPENER_WAIT_TIMEOUT_MS", timeout_ms, at_least=1, at_most=_LONGEST_WAIT_MS
+        ),
+    )
+
+
 def _redis_url(env: Environment) -> Secret | None:
     url = env.text("REDIS_URL")
     if url is None:
@@ -235,5 +255,8 @@ def _note_missing(env: Environment, role: Role) -> None:
             env.fault("ACQUIRE_API_KEY", "missing; set the account's API key")
 
 
+_MOST_REPLICAS = 16
+_LONGEST_WAIT_MS = 1_400
+"""Within the two seconds in which a delivery is answered, and a lease's margin over the call."""
 _DAY = 86_400
 _YEAR = 365 * _DAY

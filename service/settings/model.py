@@ -93,6 +93,17 @@ class RetentionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RedisSettings:
+    """What Redis has to confirm before a delivery is answered, or a call made (docs/durability.md)."""
+
+    wait_replicas: int = 0
+    """So many replicas have it in memory; with `wait_aof` on their disks."""
+    wait_aof: bool = False
+    """This Redis has it on its disk."""
+    wait_timeout_ms: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
 class SourceSettings:
     """One helpdesk webhook. `secrets` holds several while rotating, and none where the role needs none."""
 
@@ -126,3 +137,4 @@ class Settings:
     """What deliveries may take of this machine's disk while Redis is away; 0 is no spool."""
     viewer_token: Secret | None = None
     """Opens the dashboard and the reading half of the API, and changes nothing."""
+    redis: RedisSettings = field(default_factory=RedisSettings)

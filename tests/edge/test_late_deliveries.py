@@ -71,9 +71,10 @@ async def test_bodies_are_one_event_by_when_they_came(ledger, first_age_ms, seco
     weak = {"weak_key": "desk:body", "weak_seconds": 3600}
     verdicts = []
     for name, age_ms in (("first", first_age_ms), ("second", second_age_ms)):
-        ((told,),) = await ledger.admissions.admit_together(
+        together = await ledger.admissions.admit_together(
             [packed_delivery([event(name, **weak)])], ages_ms=[age_ms]
         )
+        ((told,),) = together.outcomes
         verdicts.append(told.verdict)
     assert verdicts == ["accepted", "duplicate" if is_one else "accepted"]
 
@@ -81,7 +82,8 @@ async def test_bodies_are_one_event_by_when_they_came(ledger, first_age_ms, seco
 async def test_a_body_that_waited_for_more_than_a_day_is_held(ledger):
     """Where nobody can know any more whether the same body came before, a person decides."""
     weak = {"weak_key": "desk:body", "weak_seconds": 3600}
-    ((told,),) = await ledger.admissions.admit_together(
+    together = await ledger.admissions.admit_together(
         [packed_delivery([event("old", **weak)])], ages_ms=[2 * DAY_MS]
     )
+    ((told,),) = together.outcomes
     assert (told.verdict, told.reason) == ("held", "maybe_duplicate")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from service.settings import (
     AcquireSettings,
+    RedisSettings,
     ReopenSettings,
     RetentionSettings,
     Secret,
@@ -167,6 +168,10 @@ class TestReading:
             [retention]
             done_days = 7
             dead_days = 8
+            [redis]
+            wait_replicas = 2
+            wait_aof = true
+            wait_timeout_ms = 700
             [sources.support]
             kind = "standard"
             secret_envs = ["SUPPORT_WEBHOOK_SECRET", "OLD_SECRET"]
@@ -193,11 +198,18 @@ class TestReading:
         }
         assert settings.reopen == ReopenSettings(3, 60, 0.5, 5, "ignore", "hold", 1)
         assert settings.retention == RetentionSettings(7, 8)
+        assert settings.redis == RedisSettings(2, wait_aof=True, wait_timeout_ms=700)
         support, shop = settings.sources["support"], settings.sources["shop"]
         assert support.secrets == (Secret(WEBHOOK_SECRET), Secret("test-old-secret"))
         assert (support.tolerance_seconds, support.lookup) == (60, "email")
         assert support.map["thread_id"] == "to_number(data.thread_id)"
         assert shop.options == {"auth": "header", "header": "X-Key"}
+
+    def test_redis_from_the_environment(self, read):
+        """What is asked of Redis may differ from deployment to deployment: the environment comes first."""
+        file = "[redis]\nwait_replicas = 2\nwait_aof = true\nwait_timeout_ms = 700"
+        environ = {"REOPENER_WAIT_REPLICAS": "1", "REOPENER_WAIT_AOF": "0"}
+        assert read(file, {**COMPLETE, **environ}).redis == RedisSettings(1, False, 700)
 
     def test_further_body_fields_keep_the_title(self, read):
         """A field added in [acquire.body] does not take the default title away."""
@@ -385,6 +397,9 @@ class TestFaults:
             '[acquire]\nuser_type = "contact&contactId=1"',
             "[acquire]\nbody = 3",
             "[retention]\ndone_days = 0",
+            "[redis]\nwait_replicas = 17",
+            "[redis]\nwait_aof = 1",
+            "[redis]\nwait_timeout_ms = 1401",
             '[retention]\ndead_days = "365"',
             SUPPORT + "tolerance_seconds = 0",
             SUPPORT + 'tolerance_seconds = "300"',
@@ -407,6 +422,9 @@ class TestFaults:
             ("REOPENER_PORT", "٨٠"),
             ("REOPENER_PORT", "9" * 5000),
             ("REOPENER_CONCURRENCY", "0"),
+            ("REOPENER_WAIT_REPLICAS", "-1"),
+            ("REOPENER_WAIT_AOF", "yes"),
+            ("REOPENER_WAIT_TIMEOUT_MS", "0"),
             ("REOPENER_HOST", "127.0.0.1:8080"),
             ("REOPENER_HOST", "127.0.0.256"),
             ("REOPENER_HOST", "http://localhost"),
