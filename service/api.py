@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from service.clock import Clock
+    from service.intake.spool import SpoolOf
     from service.ledger import Ledger
     from service.settings import Settings
 
@@ -55,9 +56,9 @@ Handler = Callable[["Request"], Awaitable[Response]]
 log = get_logger(__name__)
 
 
-def routes(ledger: Ledger, settings: Settings, clock: Clock) -> list[Route]:
+def routes(ledger: Ledger, settings: Settings, clock: Clock, spool: SpoolOf) -> list[Route]:
     """Every path of the API. Raises ValueError where there is no admin token."""
-    api = Api(ledger, Gatekeeper(settings, clock), clock)
+    api = Api(ledger, Gatekeeper(settings, clock), clock, spool)
     stored = Stored(ledger, settings.sources)
     guarded: list[tuple[str, str, Handler]] = [
         ("GET", "/api/reopens", api.list),
@@ -89,6 +90,7 @@ class Api:
     ledger: Ledger
     gatekeeper: Gatekeeper
     clock: Clock
+    spool: SpoolOf
 
     def guarded(self, handler: Handler) -> Handler:
         """The handler behind the bearer token, with every error of ours as an answer."""
@@ -243,8 +245,10 @@ class Api:
         return JSONResponse(views.deliveries(records))
 
     async def stats(self, _: Request) -> Response:
-        numbers = await self.ledger.counts.stats(self.clock.now_ms())
-        return JSONResponse(views.stats(numbers, await self.ledger.crews.crew()))
+        now_ms = self.clock.now_ms()
+        numbers = await self.ledger.counts.stats(now_ms)
+        told = views.stats(numbers, await self.ledger.crews.crew())
+        return JSONResponse({**told, "spool": views.spool(self.spool(), now_ms)})
 
     async def pause(self, request: Request) -> Response:
         await self.ledger.account.pause(_by(request))

@@ -77,6 +77,7 @@ def create_app(settings: Settings, clock: Clock) -> Starlette:
     detour = _detour(settings, ledger, clock)
     spool = partial(_state_of, detour)
     receiver_metrics = metrics.ReceiverMetrics()
+    receiver_metrics.registry.register(metrics.SpoolMetrics(spool, clock))
     cases = Notes(ledger.cases.note)
 
     def hear(event: Event) -> None:
@@ -111,10 +112,10 @@ def create_app(settings: Settings, clock: Clock) -> Starlette:
 
     app = Starlette(
         routes=[
-            *api.routes(ledger, settings, clock),
+            *api.routes(ledger, settings, clock, spool),
             *probes.routes(ledger.scripts, spool),
             *metrics.routes(ledger, receiver_metrics, clock),
-            *dashboard.routes(ledger, connection, settings, clock),
+            *dashboard.routes(ledger, connection, settings, clock, spool),
         ],
         middleware=[Middleware(Faults), Middleware(Front, receiver=receiver)],
         exception_handlers={HTTPException: _http_error},

@@ -198,6 +198,20 @@ SCHEMAS: dict[str, Schema] = {
             },
             "duplicates": COUNT,
             "balanced": FLAG,
+            "spool": {
+                "anyOf": [
+                    _object(
+                        {
+                            "deliveries": COUNT,
+                            "oldest_seconds": {"type": "number", "minimum": 0},
+                            "refused": COUNT,
+                            "bytes": COUNT,
+                            "limit_bytes": COUNT,
+                        }
+                    ),
+                    {"type": "null"},
+                ]
+            },
         }
     ),
     "Link": _object(

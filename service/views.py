@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from service.domain.reopens import Attempt, Call, Page, Reopen
     from service.domain.threads import Thread
+    from service.intake.spool import SpoolState
     from service.ledger.counts import Stats
     from service.ledger.crew import Crew
     from service.ledger.links import Link
@@ -121,6 +122,19 @@ def stats(numbers: Stats, crew: Crew) -> dict[str, Any]:
         else None,
         "duplicates": numbers.duplicates,
         "balanced": numbers.balanced,
+    }
+
+
+def spool(state: SpoolState | None, now_ms: int) -> dict[str, Any] | None:
+    """What waits on the disk of the receiver that is asked; None where it has no spool."""
+    if state is None:
+        return None
+    return {
+        "deliveries": state.deliveries,
+        "oldest_seconds": max(0, now_ms - state.oldest_ms) / 1000 if state.oldest_ms else 0,
+        "refused": state.refused,
+        "bytes": state.bytes,
+        "limit_bytes": state.limit_bytes,
     }
 
 

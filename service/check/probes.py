@@ -19,6 +19,7 @@ from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from service.check import findings
 from service.check.findings import Finding, RedisState
+from service.check.spool import probe_spool
 from service.clock import Clock
 from service.ledger.sweeps import SWEEPERS_KEY
 from service.queue import QUEUE_NAME
@@ -42,7 +43,7 @@ async def check(
     of_redis, of_acquire = await asyncio.gather(
         _probe_redis(settings.redis_url, clock, connect or _connect), _probe_acquire(settings, clock)
     )
-    return [*findings.judge_settings(settings), *of_redis, *of_acquire]
+    return [*findings.judge_settings(settings), *probe_spool(settings), *of_redis, *of_acquire]
 
 
 def _connect(url: str) -> Redis:

@@ -11,11 +11,14 @@ from service.auth import COOKIE, LONGEST_NAME, SESSION_SECONDS, Gatekeeper, Sess
 from service.dashboard.rendering import LIVE_HEADER, render
 from service.domain.errors import Conflict, LedgerUnavailable, NotFound
 from service.ledger.audit import By
+from service.spoken import number
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
+
+    from service.intake.spool import SpoolOf
 
     Handler = Callable[[Request], Awaitable[Response]]
 
@@ -25,8 +28,9 @@ LARGEST_FORM_BYTES = 256 * 1024
 class Door:
     """Lets viewers look and admins act."""
 
-    def __init__(self, gatekeeper: Gatekeeper) -> None:
+    def __init__(self, gatekeeper: Gatekeeper, spool: SpoolOf) -> None:
         self._gatekeeper = gatekeeper
+        self._spool = spool
 
     def for_viewing(self, handler: Handler) -> Handler:
         """The handler for whoever is signed in; `request.state` then holds `session` and `csrf_token`."""
@@ -45,6 +49,8 @@ class Door:
                 return render(request, "message.html", status=409, title="Not done", message=f"{conflict}.")
             except LedgerUnavailable:
                 words = "Redis is away. What is stored is safe; load this page again in a moment."
+                if (spool := self._spool()) is not None:
+                    words += f" {number(spool.deliveries)} deliveries wait on this receiver's disk meanwhile."
                 return render(request, "message.html", status=503, title="Redis is away", message=words)
 
         return answer

@@ -15,6 +15,7 @@ from service.dashboard.rendering import render
 from service.ledger.listing import Wanted
 from service.ledger.series import BAD, GOOD, IN, RESOLUTION, Series, Span
 from service.watch import look
+from service.watch.spooled import of_spool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from service.clock import Clock
+    from service.intake.spool import SpoolOf
     from service.ledger import Ledger
     from service.ledger.counts import Stats
     from service.settings import Settings
@@ -37,6 +39,7 @@ class OverviewPages:
     ledger: Ledger
     settings: Settings
     clock: Clock
+    spool: SpoolOf
 
     async def show(self, request: Request) -> Response:
         now_ms = self.clock.now_ms()
@@ -54,7 +57,7 @@ class OverviewPages:
             title="Overview",
             stats=views.stats(numbers, seen.crew),
             law=_law(numbers),
-            problems=seen.problems(),
+            problems=[*of_spool(self.spool(), now_ms), *seen.problems()],
             groups=groups,
             chart=chart(shown),
             spans=tuple(RESOLUTION),

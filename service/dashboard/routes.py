@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from service.clock import Clock
+    from service.intake.spool import SpoolOf
     from service.ledger import Ledger
     from service.settings import Settings
 
@@ -34,10 +35,12 @@ if TYPE_CHECKING:
 STATIC = Path(__file__).parent / "static"
 
 
-def routes(ledger: Ledger, connection: Redis, settings: Settings, clock: Clock) -> list[BaseRoute]:
+def routes(
+    ledger: Ledger, connection: Redis, settings: Settings, clock: Clock, spool: SpoolOf
+) -> list[BaseRoute]:
     """All pages. Raises ValueError where there is no admin token."""
-    door = Door(Gatekeeper(settings, clock))
-    overview = OverviewPages(ledger, settings, clock)
+    door = Door(Gatekeeper(settings, clock), spool)
+    overview = OverviewPages(ledger, settings, clock, spool)
     many = ReopensPages(ledger, Bulk(ledger, connection), clock)
     one = ReopenPages(ledger, settings)
     looking = LookingPages(ledger, settings.sources)

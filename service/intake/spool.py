@@ -41,6 +41,9 @@ PRAGMA user_version = {FORM};
 """`events` has a row for each name (id, reply, body) of what waits; `refused` is what Redis does not take."""
 
 
+ORDINARY_BYTES = 65_536
+
+
 class SpoolUnusable(Exception):
     """The spool cannot be used; the message says why and what to do."""
 
@@ -66,7 +69,8 @@ class SpoolState:
 
     @property
     def has_room(self) -> bool:
-        return self.bytes < self.limit_bytes
+        """Whether an ordinary delivery can be taken."""
+        return self.bytes + ORDINARY_BYTES <= self.limit_bytes
 
 
 SpoolOf: TypeAlias = Callable[[], "SpoolState | None"]

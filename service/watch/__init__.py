@@ -3,6 +3,7 @@
 seen        one look at everything
 silence     a source that usually talks and does not
 problems    what is wrong, worst first
+spooled     what waits on a receiver's disk
 """
 
 from service.watch.seen import Seen, look
