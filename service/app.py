@@ -114,7 +114,7 @@ def create_app(settings: Settings, clock: Clock) -> Starlette:
         routes=[
             *api.routes(ledger, settings, clock, spool),
             *probes.routes(ledger.scripts, spool),
-            *metrics.routes(ledger, receiver_metrics, clock),
+            *metrics.routes(ledger, receiver_metrics, clock, tuple(settings.sources)),
             *dashboard.routes(ledger, connection, settings, clock, spool),
         ],
         middleware=[Middleware(Faults), Middleware(Front, receiver=receiver)],

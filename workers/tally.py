@@ -52,7 +52,7 @@ class Tally:
 
 
 def answer_of(call: Call) -> str:
-    """How a call ended, in one of seven words: a label must not grow with what Acquire thinks of."""
+    """How a call ended: one of `ANSWERS`."""
     if call.error is not None or call.http_status is None:
         return "no_answer"
     return _SINGLE.get(call.http_status) or _CLASSES.get(call.http_status // 100, "other")

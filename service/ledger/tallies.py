@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 TALLY_KEY = "reopener:tally"
+ANSWERS = ("answered", "refused", "unauthorized", "throttled", "failed", "no_answer", "other")
+"""All kinds of answer to a call: a label must not grow with what Acquire thinks of."""
 CALL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds of the buckets for how long a call took; one more holds the rest."""
 _LAST_WAIT = 27

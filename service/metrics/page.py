@@ -14,6 +14,8 @@ from service.metrics.account import AccountMetrics, Figures
 from service.watch import look
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
 
     from service.clock import Clock
@@ -23,17 +25,19 @@ if TYPE_CHECKING:
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def routes(ledger: Ledger, receiver_metrics: ReceiverMetrics, clock: Clock) -> list[Route]:
+def routes(
+    ledger: Ledger, receiver_metrics: ReceiverMetrics, clock: Clock, sources: Sequence[str]
+) -> list[Route]:
     async def metrics(_: Request) -> Response:
         registry = CollectorRegistry()
-        registry.register(AccountMetrics(await _figures(ledger, clock)))
+        registry.register(AccountMetrics(await _figures(ledger, clock, sources)))
         body = generate_latest(receiver_metrics.registry) + generate_latest(registry)
         return Response(body, headers={"content-type": CONTENT_TYPE})
 
     return [Route("/metrics", metrics)]
 
 
-async def _figures(ledger: Ledger, clock: Clock) -> Figures | None:
+async def _figures(ledger: Ledger, clock: Clock, sources: Sequence[str]) -> Figures | None:
     """None where Redis is away."""
     started = clock.monotonic()
     try:
@@ -44,4 +48,4 @@ async def _figures(ledger: Ledger, clock: Clock) -> Figures | None:
         )
     except LedgerUnavailable:
         return None
-    return Figures(seen, counts, flow, ping_seconds)
+    return Figures(tuple(sources), seen, counts, flow, ping_seconds)
