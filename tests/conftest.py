@@ -57,9 +57,7 @@ def served_whole(
 @pytest.fixture
 def whole(served_whole: running.Whole) -> running.Whole:
     """A site with a worker process and the sandbox, all of them empty."""
-    running.until(lambda: not served_whole.redis.hlen("reopener:leases"))
-    served_whole.redis.flushdb()
-    served_whole.sandbox.post("/_sandbox/reset")
+    served_whole.empty()
     return served_whole
 
 

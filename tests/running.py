@@ -113,6 +113,12 @@ class Whole(Site):
     def faults(self, *faults: dict[str, Any]) -> None:
         self.sandbox.post("/_sandbox/faults", json=list(faults)).raise_for_status()
 
+    def empty(self) -> None:
+        """Forget everything; the worker signs on with RQ again at its next heartbeat."""
+        until(lambda: not self.redis.hlen("reopener:leases"))
+        self.redis.flushdb()
+        self.sandbox.post("/_sandbox/reset")
+
     def cases(self, thread_id: int | None = None) -> list[dict[str, Any]]:
         """The cases in the sandbox, root cases too."""
         query = {} if thread_id is None else {"thread_id": thread_id}

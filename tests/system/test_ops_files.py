@@ -11,6 +11,9 @@ import promql_parser as promql
 import pytest
 import yaml
 
+from service.clock import SystemClock
+from service.intake.spool import SpoolState
+from service.metrics import SpoolMetrics
 from tests.running import ROOT, Whole, until
 from tests.system.scraped import scraped, value
 
@@ -125,6 +128,8 @@ def known_series(whole: Whole) -> dict[str, Labels]:
         for label, told in labels:
             of_name[label].add(told)
     known["reopener_deliveries_total"]["source"].add("unknown")
+    state = SpoolState(deliveries=1, oldest_ms=1, refused=0, bytes=1, limit_bytes=2)
+    known |= {each.name: {} for each in SpoolMetrics(lambda: state, SystemClock()).collect()}
     return known
 
 

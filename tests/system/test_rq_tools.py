@@ -35,10 +35,12 @@ server.serve_forever()
 """
 
 
-@pytest.fixture
-def busy(whole: Whole) -> Iterator[Whole]:
+@pytest.fixture(scope="module")
+def busy(served_whole: Whole) -> Iterator[Whole]:
     """One job failed, one is started, two are queued, and one was finished; the worker stands still."""
-    until(lambda: whole.redis.scard("rq:workers:reopener"))  # it signs on anew after its keys were flushed
+    whole = served_whole
+    whole.empty()
+    until(lambda: whole.redis.scard("rq:workers:reopener"))
     Queue("reopener", connection=whole.redis, serializer=JSONSerializer).enqueue("os.getcwd")
     until(lambda: whole.redis.zcard("rq:failed:reopener"))
     whole.until(whole.deliver(event_id="done").json()["reopen_id"], "reopened")
@@ -47,17 +49,14 @@ def busy(whole: Whole) -> Iterator[Whole]:
     said(whole, 1)
     until(lambda: whole.redis.keys("rq:execution*"))
     pid = int(worker(whole.redis)["pid"])
-    whole.redis.set("rq:suspended", 1)
+    os.kill(pid, signal.SIGSTOP)
     try:
-        until(lambda: worker(whole.redis)["state"] == "suspended")
-        os.kill(pid, signal.SIGSTOP)
-        said(whole, 2)
-        said(whole, 3)
-        assert whole.redis.llen("rq:queue:reopener") == 2
+        for number in range(2, 5):  # its pop that is under way may still take one
+            if whole.redis.llen("rq:queue:reopener") < 2:
+                said(whole, number)
         yield whole
     finally:
         os.kill(pid, signal.SIGCONT)
-        whole.redis.delete("rq:suspended")
         whole.faults()
 
 
@@ -65,7 +64,7 @@ def test_rq_info(busy: Whole):
     """`rq info` counts what is queued and names the worker."""
     told = tool("rq.cli", "info", "--url", busy.environment["REDIS_URL"], "--raw")
     assert "queue reopener 2, 1 executing, 0 finished, 1 failed" in told
-    assert re.search(r"worker .* suspended reopener. jobs: 1 finished, 1 failed", told), told
+    assert re.search(r"worker .* busy reopener. jobs: 1 finished, 1 failed", told), told
     assert not leaks(told)
 
 
