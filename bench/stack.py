@@ -20,6 +20,8 @@ import redis
 from service.embedded import find_server
 
 START_LIMIT_SECONDS = 30.0
+RATE_PER_SECOND = 20
+"""The rate limit of a fresh installation."""
 
 CONFIG = """
 [acquire]
@@ -58,14 +60,14 @@ class StandIn:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bench.standin"], stdout=subprocess.PIPE, text=True
         )
-        self.url = _announced(self._process.stdout)
+        self.url, self._control_url = _announced(self._process.stdout)
 
     def control(self, **settings: object) -> None:
         query = "&".join(f"{name}={value}" for name, value in settings.items())
-        _http(f"{self.url}/_control?{query}", method="POST")
+        _http(f"{self._control_url}/control?{query}", method="POST")
 
     def told(self) -> Told:
-        told = _http(f"{self.url}/_told")
+        told = _http(f"{self._control_url}/told")
         return Told(told["calls"], told["first_byte_at"], told["threads"], told["doubled"])
 
     def close(self) -> None:
@@ -91,6 +93,17 @@ class Redis:
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
+
+
+@contextmanager
+def scene(folder: Path, *, durable: bool = False) -> Iterator[tuple[Redis, StandIn]]:
+    """An empty Redis and a stand-in for Acquire."""
+    redis_server, stand_in = Redis(folder, durable=durable), StandIn()
+    try:
+        yield redis_server, stand_in
+    finally:
+        stand_in.close()
+        redis_server.close()
 
 
 def _answers(client: redis.Redis) -> bool:
@@ -176,10 +189,10 @@ def _resident_kb(pid: int) -> int:
     return 0
 
 
-def _announced(stdout: IO[str] | None) -> str:
+def _announced(stdout: IO[str] | None) -> list[str]:
     if stdout is None or not select.select([stdout], [], [], START_LIMIT_SECONDS)[0]:
         raise TimeoutError("the stand-in did not start")
-    return stdout.readline().split()[-1]
+    return stdout.readline().split()
 
 
 def _http(url: str, *, method: str = "GET") -> dict[str, Any]:

@@ -1,24 +1,24 @@
 """A stand-in for Acquire that costs next to nothing: what is measured against it is the caller.
 
-`python -m bench.standin` prints the address it listens on. It knows the two reads of a look and the reopen
-call; a thread's second reopen shows as a double. `POST /_control?key=value` sets:
+`python -m bench.standin` prints the address it listens on as Acquire, and the one where it is told what to
+do, which answers whatever Acquire does. It knows the two reads of a look and the reopen call; a thread's
+second reopen shows as a double. `POST /control?key=value` sets:
 
     delay     seconds before every answer
     mode      ok | refuse (connections are reset) | hang (no answer) | hang_create (none to the reopen call) |
               drip (an answer without an end, byte by byte) | a status, like 503 or 401
     reset     1 forgets what was counted
 
-`GET /_told` answers `{"calls", "first_byte_at", "threads", "doubled"}`.
+`GET /told` answers `{"calls", "first_byte_at", "threads", "doubled"}`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import signal
-import sys
 import time
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -112,9 +112,6 @@ class Speaker(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
-        if self._world.mode == "refuse":
-            self._world.note()
-            self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         self._got += data
@@ -131,12 +128,24 @@ class Speaker(asyncio.Protocol):
             self._heard(method, target, body)
 
     def _heard(self, method: str, target: str, body: bytes) -> None:
+        raise NotImplementedError
+
+    def _say(self, status: int, told: dict[str, Any]) -> None:
+        body = json.dumps(told).encode("ascii")
+        head = f"HTTP/1.1 {status} .\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        if not self._transport.is_closing():
+            self._transport.write(head.encode("ascii") + body)
+
+
+class Acquire(Speaker):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if self._world.mode == "refuse":
+            self._world.note()
+            self._transport.abort()
+
+    def _heard(self, method: str, target: str, body: bytes) -> None:
         world = self._world
-        if target.startswith("/_"):
-            control = target.startswith("/_control")
-            told = world.control(urlsplit(target).query) if control else world.told()
-            self._say(200, told)
-            return
         world.note()
         if world.mode == "refuse":
             self._transport.abort()
@@ -157,24 +166,26 @@ class Speaker(asyncio.Protocol):
     def _act(self, method: str, target: str, body: bytes) -> None:
         self._say(*self._world.answer(method, target, body))
 
-    def _say(self, status: int, told: dict[str, Any]) -> None:
-        body = json.dumps(told).encode("ascii")
-        head = f"HTTP/1.1 {status} .\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        if not self._transport.is_closing():
-            self._transport.write(head.encode("ascii") + body)
+
+class Control(Speaker):
+    def _heard(self, method: str, target: str, body: bytes) -> None:
+        del body
+        world = self._world
+        self._say(200, world.control(urlsplit(target).query) if method == "POST" else world.told())
 
 
-async def serve(port: int) -> None:
+async def serve() -> None:
     loop = asyncio.get_running_loop()
-    world = World()
-    server = await loop.create_server(lambda: Speaker(world), "127.0.0.1", port, backlog=2048)
-    address = server.sockets[0].getsockname()
-    print(f"stand-in listening on http://{address[0]}:{address[1]}", flush=True)
+    world, ports = World(), []
+    for kind in (Acquire, Control):
+        server = await loop.create_server(partial(kind, world), "127.0.0.1", 0, backlog=2048)
+        ports.append(server.sockets[0].getsockname()[1])
+    print(*(f"http://127.0.0.1:{port}" for port in ports), flush=True)
+    ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.close)
-    with contextlib.suppress(asyncio.CancelledError):
-        await server.serve_forever()
+        loop.add_signal_handler(number, ended.set)
+    await ended.wait()
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(int(sys.argv[1]) if len(sys.argv) > 1 else 0))
+    uvloop.run(serve())

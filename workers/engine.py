@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 START_LIMIT_SECONDS = 30.0
 SIGN_OFF_SECONDS = 1.0
+CANCEL_AGAIN_SECONDS = 0.1
 
 log = get_logger(__name__)
 
@@ -85,8 +87,7 @@ class Engine:
             beside = [tasks.create_task(each) for each in running]
             self._ready.set_result(None)
             await self._stopped.wait()
-            for task in beside:
-                task.cancel()
+            await _cancelled(beside)
         try:
             async with asyncio.timeout(SIGN_OFF_SECONDS):
                 await runtime.ledger.sweeps.leave(self._name)
@@ -112,10 +113,20 @@ class Engine:
         self._runtime.care.give_up_places()
         if self._answers:
             await asyncio.wait(self._answers, timeout=leaving.left(steps.CALLS_END_SECONDS))
-        left = list(self._answers)
+        if self._answers:
+            log.info("worker.hands_back", count=len(self._answers))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(leaving.left(steps.HANDED_BACK_SECONDS)):
+                    await _cancelled(self._answers)
+        self._stopped.set()
+
+
+async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel the tasks until they have ended. Once is not enough: Python 3.11's `asyncio.wait_for`, with
+    which redis-py sends, loses a cancellation that comes as it succeeds.
+    """
+    left = set(tasks)
+    while left:
         for task in left:
             task.cancel()
-        if left:
-            log.info("worker.hands_back", count=len(left))
-            await asyncio.wait(left, timeout=leaving.left(steps.HANDED_BACK_SECONDS))
-        self._stopped.set()
+        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_SECONDS)
