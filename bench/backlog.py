@@ -22,22 +22,22 @@ CALLS_NAIVE = 2
 DONE = (Status.REOPENED, Status.APPENDED, Status.SKIPPED, Status.DEAD, Status.HELD)
 
 
-def admit(redis_url: str, count: int, *, first: int = 0) -> None:
-    """So many events, each of a thread of its own, with their bells in RQ's queue."""
-    asyncio.run(_admit(redis_url, range(first, first + count)))
+def admit(redis_url: str, count: int, *, first: int = 0, thread: int | None = None) -> None:
+    """So many events, each of a thread of its own or all of one, with their bells in RQ's queue."""
+    asyncio.run(_admit(redis_url, range(first, first + count), thread))
 
 
-async def _admit(redis_url: str, numbers: range) -> None:
+async def _admit(redis_url: str, numbers: range, thread: int | None) -> None:
     connection = Redis.from_url(redis_url)
     ledger = open_ledger(connection, Bells(redis.Redis()), SystemClock(), policy=Policy())
     for start in range(numbers.start, numbers.stop, AT_ONCE):
         await ledger.admissions.admit(
-            [_admission(number) for number in range(start, min(start + AT_ONCE, numbers.stop))]
+            [_admission(number, thread) for number in range(start, min(start + AT_ONCE, numbers.stop))]
         )
     await connection.aclose()
 
 
-def _admission(number: int) -> Admission:
+def _admission(number: int, thread: int | None) -> Admission:
     event_id = f"event-{number}"
     return Admission(
         reopen_id=reopen_id("desk", event_id),
@@ -47,7 +47,7 @@ def _admission(number: int) -> Admission:
         body_hash=event_id,
         ticket_id=f"ticket-{number}",
         contact_id=CONTACT,
-        thread_id=FIRST_THREAD + number,
+        thread_id=FIRST_THREAD + number if thread is None else thread,
         text=f"It broke again, for the {number}th time.",
     )
 

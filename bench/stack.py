@@ -40,12 +40,15 @@ ADMIN_TOKEN = "bench-admin-token-bench-admin-token"
 
 @dataclass(frozen=True)
 class Told:
-    """What the stand-in counted: calls, when each came (unix seconds), threads reopened, those doubled."""
+    """What the stand-in counted: calls, when each came (unix seconds), how many threads were reopened and how
+    many doubled, and the threads in order.
+    """
 
     calls: int
     at: list[float]
     threads: int
     doubled: int
+    order: list[int]
 
     def middle_rate(self) -> float:
         """Calls a second between the first tenth and the last."""
@@ -68,7 +71,7 @@ class StandIn:
 
     def told(self) -> Told:
         told = _http(f"{self._control_url}/told")
-        return Told(told["calls"], told["first_byte_at"], told["threads"], told["doubled"])
+        return Told(told["calls"], told["first_byte_at"], told["threads"], told["doubled"], told["order"])
 
     def close(self) -> None:
         self._process.kill()

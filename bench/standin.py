@@ -9,7 +9,8 @@ second reopen shows as a double. `POST /control?key=value` sets:
               drip (an answer without an end, byte by byte) | a status, like 503 or 401
     reset     1 forgets what was counted
 
-`GET /told` answers `{"calls", "first_byte_at", "threads", "doubled"}`.
+`GET /told` answers `{"calls", "first_byte_at", "threads", "doubled", "order"}`, with the reopened threads in
+order.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class World:
             "first_byte_at": self.first_byte_at,
             "threads": len(self.children),
             "doubled": sum(len(cases) > 1 for cases in self.children.values()),
+            "order": list(self.children),
         }
 
     def control(self, query: str) -> dict[str, Any]:

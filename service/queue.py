@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from rq import Queue
 from rq.exceptions import DeserializationError
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from redis import Redis
 
 QUEUE_NAME = "reopener"
+BACKLOG_QUEUE_NAME = "reopener-backlog"
+"""Bells of what has waited: retries, looks, bulk retries. New replies never stand behind them."""
+BACKLOG_BELL = "backlog-"
+"""What the ids of such bells begin with."""
+Lane: TypeAlias = Literal["live", "backlog"]
+QUEUE_NAMES: dict[Lane, str] = {"live": QUEUE_NAME, "backlog": BACKLOG_QUEUE_NAME}
 JOB_FUNCTION = "workers.jobs.ring"
 """The dotted path is wire format: jobs written by one version are run by another."""
 JOB_VERSION = 1
@@ -51,30 +57,33 @@ class Bells:
     """Makes bells. Building RQ's hash costs no call to Redis; the connection is never used."""
 
     def __init__(self, connection: Redis) -> None:
-        self._queue = Queue(QUEUE_NAME, connection=connection, serializer=JSONSerializer)
+        self._queues = {
+            lane: Queue(name, connection=connection, serializer=JSONSerializer)
+            for lane, name in QUEUE_NAMES.items()
+        }
         self._connection = connection
 
-    @property
-    def queue_key(self) -> str:
-        """The Redis list of RQ's queue."""
-        return str(self._queue.key)
+    def queue_key(self, lane: Lane) -> str:
+        """The Redis list of the lane's queue in RQ."""
+        return str(self._queues[lane].key)
 
     @property
     def workers_key(self) -> str:
-        """The Redis set of the keys of RQ's workers that listen to the queue."""
+        """The Redis set of the keys of RQ's workers that listen to new replies."""
         return str(WORKERS_BY_QUEUE_KEY % QUEUE_NAME)
 
-    def bell(self, name: str) -> Bell:
+    def bell(self, name: str, lane: Lane = "live") -> Bell:
         """A bell for the thread that `name` (a reopen's id or a box) belongs to."""
-        return self._made(name, token_hex(16))
+        mark = BACKLOG_BELL if lane == "backlog" else ""
+        return self._made(name, mark + token_hex(16), lane)
 
     def mould(self) -> Bell:
         """A bell of which a script makes many: wherever its fields and its job's key hold `MOULD_NAME` or
         `MOULD_BELL`, the reopen's id and the bell's go in. Both are letters and digits only.
         """
-        return self._made(MOULD_NAME, MOULD_BELL)
+        return self._made(MOULD_NAME, MOULD_BELL, "live")
 
-    def _made(self, name: str, bell_id: str) -> Bell:
+    def _made(self, name: str, bell_id: str, lane: Lane) -> Bell:
         job = Job.create(
             JOB_FUNCTION,
             args=[name, bell_id, JOB_VERSION],
@@ -86,11 +95,11 @@ class Bells:
             failure_ttl=FAILED_JOB_SECONDS,
             description=f"reopen {_UNSAFE.sub('?', name)}",
             status=JobStatus.QUEUED,
-            origin=QUEUE_NAME,
+            origin=QUEUE_NAMES[lane],
         )
         job.enqueued_at = job.created_at
         stored = {**job.to_dict(), "data": job.data, "status": JobStatus.QUEUED.value}
-        return Bell(bell_id, job.key, self._queue.key, Queue.redis_queues_keys, _flat(stored))
+        return Bell(bell_id, job.key, self.queue_key(lane), Queue.redis_queues_keys, _flat(stored))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue as queues
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rq.worker import BaseWorker
 
     from service.clock import Clock
+    from service.queue import Lane
 
 BEAT_SECONDS = 30.0
 
@@ -37,6 +38,7 @@ class Running:
     """A bell in work. `is_stopped`: a person asked RQ to stop its job."""
 
     job: Job
+    lane: Lane
     answer: Future[int]
     execution: Execution | None = None
     is_stopped: bool = False
@@ -53,9 +55,9 @@ class Running:
 class Books:
     """The books of one worker. Every method raises `RedisError` where Redis is away."""
 
-    def __init__(self, worker: BaseWorker, queue: Queue) -> None:
+    def __init__(self, worker: BaseWorker, queues: Mapping[Lane, Queue]) -> None:
         self._worker = worker
-        self._queue = queue
+        self._queues = queues
 
     def open(self, bells: Iterable[Running]) -> None:
         """Started now: registered as executions of this worker, and off the intermediate queue."""
@@ -67,7 +69,7 @@ class Books:
                 worker.executions[bell.execution.id] = bell.execution
                 job.prepare_for_execution(worker.name, pipeline=pipeline)
                 pipeline.persist(job.key)
-                pipeline.lrem(self._queue.intermediate_queue_key, 1, job.id)
+                pipeline.lrem(self._queues[bell.lane].intermediate_queue_key, 1, job.id)
             pipeline.execute()
 
     def beat(self, bells: Collection[Running]) -> None:
@@ -97,28 +99,35 @@ class Books:
                 pipeline.hincrby(self._worker.key, "successful_job_count", answered)
             pipeline.execute()
         for bell in failed:
-            self.fail(bell.job, str(bell.failure), execution=bell.execution, is_stopped=bell.is_stopped)
+            self.fail(
+                bell.job, str(bell.failure), bell.lane, execution=bell.execution, is_stopped=bell.is_stopped
+            )
 
     def fail(
-        self, job: Job, words: str, *, execution: Execution | None = None, is_stopped: bool = False
+        self,
+        job: Job,
+        words: str,
+        lane: Lane,
+        *,
+        execution: Execution | None = None,
+        is_stopped: bool = False,
     ) -> None:
         """As RQ fails a job: people see it in its registry, and may requeue it."""
         log.error("bell.failed", job_id=job.id, error=words)
         self._worker._stopped_job_id = job.id if is_stopped else None  # noqa: SLF001 - RQ's own field for it
-        self._worker.handle_job_failure(job, self._queue, exc_string=words, execution=execution)
+        self._worker.handle_job_failure(job, self._queues[lane], exc_string=words, execution=execution)
 
-    def drop(self, job_ids: Iterable[str]) -> None:
-        """Popped, but their jobs are gone or not for us: off the intermediate queue."""
-        with self._worker.connection.pipeline(transaction=False) as pipeline:
-            for job_id in job_ids:
-                pipeline.lrem(self._queue.intermediate_queue_key, 1, job_id)
-            pipeline.execute()
+    def drop(self, job_id: str, lane: Lane) -> None:
+        """Popped, but its job is gone or not for us: off the intermediate queue."""
+        self._worker.connection.lrem(self._queues[lane].intermediate_queue_key, 1, job_id)
 
 
 class Bookkeeper:
-    """Keeps the books beside the worker's loop, on a thread of its own. `on_ended` is told how many ended."""
+    """Keeps the books beside the worker's loop, on a thread of its own. `on_ended` is told how many bells of
+    new replies and how many of the backlog ended.
+    """
 
-    def __init__(self, books: Books, clock: Clock, *, on_ended: Callable[[int], None]) -> None:
+    def __init__(self, books: Books, clock: Clock, *, on_ended: Callable[[int, int], None]) -> None:
         self._books = books
         self._clock = clock
         self._on_ended = on_ended
@@ -159,7 +168,8 @@ class Bookkeeper:
                 self._books.close(ended)
             self._running.difference_update(ended)
             # Whatever RQ found missing (its keys may have been flushed), the slots have to come back.
-            self._on_ended(len(ended))
+            of_backlog = sum(bell.lane == "backlog" for bell in ended)
+            self._on_ended(len(ended) - of_backlog, of_backlog)
             if self._clock.monotonic() - self._beat_at >= BEAT_SECONDS:
                 self._beat_at = self._clock.monotonic()
                 with _redis_may_be_away(len(self._running)):

@@ -19,6 +19,7 @@ from workers.ringing import Ringing
 from workers.sweeper import Sweeper
 
 if TYPE_CHECKING:
+    from service.queue import Lane
     from workers.leaving import Leaving
     from workers.runtime import Runtime
 
@@ -48,9 +49,9 @@ class Engine:
         self._thread.start()
         self._ready.result(START_LIMIT_SECONDS)
 
-    def submit(self, name: str, bell: str, *, limit_seconds: float) -> Future[int]:
+    def submit(self, name: str, bell: str, lane: Lane, *, limit_seconds: float) -> Future[int]:
         """Answer a bell; the future ends when nothing of its thread is due, with how many were worked."""
-        return asyncio.run_coroutine_threadsafe(self._answer(name, bell, limit_seconds), self._loop)
+        return asyncio.run_coroutine_threadsafe(self._answer(name, bell, lane, limit_seconds), self._loop)
 
     def take_no_more(self, last_begin_seconds: float) -> None:
         """Begin nothing new, and no call of what is in work after so long. Safe in a signal handler."""
@@ -96,8 +97,8 @@ class Engine:
             log.warning("sweeper.not_signed_off")
         await runtime.aclose()
 
-    async def _answer(self, name: str, bell: str, limit_seconds: float) -> int:
-        task = asyncio.create_task(self._ringing.answer(name, bell))
+    async def _answer(self, name: str, bell: str, lane: Lane, limit_seconds: float) -> int:
+        task = asyncio.create_task(self._ringing.answer(name, bell, lane))
         self._answers.add(task)
         try:
             async with asyncio.timeout(limit_seconds):

@@ -1,4 +1,4 @@
-"""An RQ worker that answers many bells at a time, from RQ's own queue and registries.
+"""An RQ worker that answers many bells at a time, from RQ's own queues and registries.
 
 RQ's loop runs in the main thread: it pops bells (`Popper`), hands them to the engine, and registers their
 executions (`Books`). What is finished is taken off RQ's registries in batches by a thread of its own.
@@ -23,7 +23,6 @@ The three files lean on these internals of RQ 3.0, which tests/contract/test_rq_
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,10 +36,11 @@ from rq.worker import BaseWorker, WorkerStatus
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from service.logs import get_logger
-from service.queue import CONCURRENCY_FIELD, JOB_TIMEOUT_SECONDS, QUEUE_NAME
+from service.queue import CONCURRENCY_FIELD, JOB_TIMEOUT_SECONDS, QUEUE_NAME, QUEUE_NAMES
 from workers import leaving
 from workers.books import Bookkeeper, Books, Running
 from workers.popping import Popped, Popper
+from workers.slots import Slots
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -77,7 +77,7 @@ class ConcurrentWorker(BaseWorker):
         leaving: Leaving,
     ) -> None:
         super().__init__(
-            [QUEUE_NAME],
+            list(QUEUE_NAMES.values()),
             name=name,
             connection=connection,
             serializer=JSONSerializer,
@@ -88,10 +88,11 @@ class ConcurrentWorker(BaseWorker):
         self._clock = clock
         self._leaving = leaving
         self._concurrency = concurrency
-        self._slots = threading.BoundedSemaphore(concurrency)
-        books = Books(self, self.queues[0])
-        self._popper = Popper(connection, self.queues[0], books)
-        self._bookkeeper = Bookkeeper(books, clock, on_ended=self._give_back)
+        self._slots = Slots(concurrency)
+        queues = dict(zip(QUEUE_NAMES, self.queues, strict=True))
+        books = Books(self, queues)
+        self._popper = Popper(connection, queues, books)
+        self._bookkeeper = Bookkeeper(books, clock, on_ended=self._slots.give_back)
         self._bells: list[Popped] = []
         self._beat_at = self._asked_at = float("-inf")
 
@@ -130,9 +131,11 @@ class ConcurrentWorker(BaseWorker):
         running = [
             Running(
                 popped.job,
+                popped.lane,
                 self._engine.submit(
                     popped.ring.name,
                     popped.ring.bell,
+                    popped.lane,
                     limit_seconds=float(popped.job.timeout or JOB_TIMEOUT_SECONDS),
                 ),
             )
@@ -245,16 +248,12 @@ class ConcurrentWorker(BaseWorker):
 
     def _pop(self) -> list[Popped]:
         """As many bells as there are slots free; none where all slots stay taken, or no bell comes."""
-        if not self._slots.acquire(timeout=POP_SECONDS):
+        if not self._slots.wait(POP_SECONDS):
             return []
-        room = 1
-        while room < self._concurrency and self._slots.acquire(blocking=False):
-            room += 1
-        bells: list[Popped] = []
-        try:
-            bells = self._popper.pop(room, wait_seconds=POP_SECONDS)
-        finally:
-            self._give_back(room - len(bells))
+        room = self._slots.room(backlog_waits=self._popper.backlog_waits)
+        bells = self._popper.pop(room, wait_seconds=POP_SECONDS)
+        of_backlog = sum(bell.lane == "backlog" for bell in bells)
+        self._slots.take(len(bells) - of_backlog, of_backlog)
         return bells
 
     def _wait(self, seconds: float) -> None:
@@ -262,10 +261,6 @@ class ConcurrentWorker(BaseWorker):
         until = self._clock.monotonic() + seconds
         while not self._stop_requested and self._clock.monotonic() < until:
             time.sleep(AWAY_STEP_SECONDS)
-
-    def _give_back(self, slots: int) -> None:
-        if slots:
-            self._slots.release(slots)
 
 
 @contextmanager

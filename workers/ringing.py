@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from service.domain.ports import Lease
+    from service.queue import Lane
+    from workers.head import Tools
     from workers.runtime import Runtime
 
 ALONE_CLAIMS = 3
@@ -38,13 +40,13 @@ class Ringing:
         """What is in work comes to its end; what would follow it in its thread is handed back."""
         self._goes_on = False
 
-    async def answer(self, name: str, bell: str | None) -> int:
+    async def answer(self, name: str, bell: str | None, lane: Lane = "live") -> int:
         """Work the thread until nothing of it is due; returns how many reopens were worked.
 
         A lost lease and an absent Redis are no errors of the bell's: somebody claims the thread again. Where
         it is cancelled, what it holds is handed back.
         """
-        tools = self._runtime.tools()
+        tools = self._runtime.tools(lane)
         async with self._alone.beside_others():
             try:
                 claimed = await tools.ledger.claim(name, bell=bell, token=uuid4().hex)
@@ -54,9 +56,9 @@ class Ringing:
             if not isinstance(claimed, Claimed):
                 return 0
             if claimed.reopen.claims < ALONE_CLAIMS:
-                return await self._work(claimed, nullcontext())
+                return await self._work(claimed, tools, nullcontext())
         log.warning("reopen.runs_alone", reopen_id=claimed.reopen.id, claims=claimed.reopen.claims)
-        return await self._work(claimed, self._alone.nothing_beside())
+        return await self._work(claimed, tools, self._alone.nothing_beside())
 
     async def keep_leases(self) -> None:
         """Renew what is held, for as long as this runs."""
@@ -72,12 +74,12 @@ class Ringing:
             for box in lost & set(self._held):
                 log.warning("lease.lost", box=box)
 
-    async def _work(self, claimed: Claimed, room: AbstractAsyncContextManager[None]) -> int:
+    async def _work(self, claimed: Claimed, tools: Tools, room: AbstractAsyncContextManager[None]) -> int:
         lease = claimed.lease
         self._held[lease.box] = lease
         try:
             async with room:
-                worked = await work(claimed, self._runtime.tools(), goes_on=lambda: self._goes_on)
+                worked = await work(claimed, tools, goes_on=lambda: self._goes_on)
             if not self._goes_on:
                 await self._runtime.ledger.leases.release(lease)
         except Fenced:

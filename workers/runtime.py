@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from service.clock import Clock
+    from service.queue import Lane
     from service.settings import Settings
 
 
@@ -56,9 +57,9 @@ class Runtime:
             tally=tally,
         )
 
-    def tools(self) -> Tools:
+    def tools(self, lane: Lane = "live") -> Tools:
         """The tools of one claim."""
-        acquire = Careful(self.acquire.session(), self.care)
+        acquire = Careful(self.acquire.session(), self.care, lane)
         return Tools(
             ledger=self.ledger.leases,
             acquire=acquire,

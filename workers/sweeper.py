@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from service.ledger import Ledger
 
 TICK_SECONDS = 0.5
+BACKLOG_TICK_SECONDS = 0.05
+"""While more waits than RQ's queue of the backlog has room for: it is filled up as it is emptied."""
 BEAT_SECONDS = 5.0
 DURABILITY_SECONDS = 60.0
 LONG_GONE_MS = 86_400_000
@@ -55,8 +57,9 @@ class Sweeper:
     async def run(self) -> None:
         away = False
         while True:
+            rung = 0
             try:
-                await self.sweep()
+                rung = await self.sweep()
                 away = False
             except LedgerUnavailable as error:
                 if not away:
@@ -64,18 +67,23 @@ class Sweeper:
                 away = True
             except Exception:
                 log.exception("sweeper.fault")
-            await asyncio.sleep(TICK_SECONDS)
+            await asyncio.sleep(BACKLOG_TICK_SECONDS if rung else TICK_SECONDS)
 
-    async def sweep(self) -> None:
-        """One sweep: take what stands still, ring what is overdue, and show that we live."""
+    async def sweep(self) -> int:
+        """One sweep: take what stands still, ring what is overdue, and show that we live. Returns how many
+        bells of the backlog were rung.
+        """
         now = self._clock.monotonic()
         overdue = await self._ledger.sweeps.overdue()
         for box, lease in self._still.look(overdue.leases, now):
             if await self._ledger.sweeps.evict(box, lease):
                 log.warning("lease.taken_over", box=box)
                 await self._ledger.verbs.ring(box)
-        for box in overdue.boxes:
+        for box in overdue.handed_back:
             await self._ledger.verbs.ring(box)
+        rung = 0
+        for box in overdue.boxes:
+            rung += await self._ledger.verbs.ring(box, "backlog")
         if now - self._beat_at >= BEAT_SECONDS:
             self._beat_at = now
             await self._ledger.sweeps.beat(self._name, self._clock.now_ms())
@@ -83,3 +91,4 @@ class Sweeper:
             self._durability_at = now
             await self._ledger.account.note_durability()
             await self._ledger.sweeps.forget_beats_before(self._clock.now_ms() - LONG_GONE_MS)
+        return rung

@@ -17,6 +17,7 @@ from service.domain.breaker import Breaker, after_calls
 from service.domain.errors import AccountRefused, LedgerUnavailable, NotAsked, ReadFailed
 from service.domain.outcomes import Done, Misplaced, NotSent, Refused, Unauthorized, Unknown, Withheld
 from service.domain.ports import Acquire, Gate, Later, Sending
+from service.ledger.care import Full, Given, Spent
 from service.logs import get_logger
 
 if TYPE_CHECKING:
@@ -25,12 +26,15 @@ if TYPE_CHECKING:
     from service.domain.outcomes import Outcome
     from service.domain.reopens import Call, Reopen
     from service.ledger.care import Care as SharedCare
+    from service.queue import Lane
 
 CALLS_A_HEAD = 3
 """A look asks two things side by side, and then there is the call."""
 NOTE_SECONDS = 1.0
 LONGEST_SPREAD_MS = 1_000
 LEAVING = "worker_leaves"
+PATIENCE_SECONDS = 5.0
+"""So long the backlog lets new replies pass before it stands in line with them."""
 
 Shown = TypeVar("Shown")
 
@@ -53,7 +57,7 @@ class Care:
         self._noting: asyncio.Task[None] | None = None
         self._breaker = Breaker()
         self._ahead_ms = 0
-        self._place_at = float("-inf")
+        self._turns: dict[Lane, asyncio.Lock] = {"live": asyncio.Lock(), "backlog": asyncio.Lock()}
         self._last_begin_at = float("inf")
         self._no_places = asyncio.Event()
 
@@ -78,23 +82,46 @@ class Care:
             return Later(now_ms, LEAVING)
         return None
 
-    def wait_seconds(self) -> float:
-        """How far ahead places under the rate limit are given away: more work now would only wait."""
-        return self._place_at - self._clock.monotonic()
-
-    async def place(self, calls: int, *, is_retry: bool = False) -> Later | None:
+    async def place(self, calls: int, *, is_retry: bool = False, lane: Lane = "live") -> Later | None:
         """Wait until so many calls may be made; or why not now."""
-        place = await self._shared.reserve(calls, is_retry=is_retry)
-        if place.later_ms:
-            spread_ms = int(random.uniform(0, LONGEST_SPREAD_MS))
-            return Later(self._now_ms() + place.later_ms + spread_ms, "retry_budget")
-        if place.wait_seconds:
-            self._place_at = self._clock.monotonic() + place.wait_seconds
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(place.wait_seconds):
-                    await self._no_places.wait()
-                return Later(self._now_ms(), LEAVING)
-        return self.stopped()
+        async with self._turns[lane]:
+            place = await self._place(calls, lane, is_retry=is_retry)
+        match place:
+            case Later():
+                return place
+            case Spent(later_ms):
+                spread_ms = int(random.uniform(0, LONGEST_SPREAD_MS))
+                return Later(self._now_ms() + later_ms + spread_ms, "retry_budget")
+            case Given(wait_seconds):
+                return await self._wait(wait_seconds) or self.stopped()
+
+    async def _place(self, calls: int, lane: Lane, *, is_retry: bool) -> Given | Spent | Later:
+        """Ask until there is room. One of a lane asks at a time, and the others of this process stand in line
+        behind it. What has waited for long is in line with new replies, so that it is never starved.
+        """
+        patient_until = self._clock.monotonic() + PATIENCE_SECONDS
+        while True:
+            stopped = self.stopped()
+            if stopped is not None:
+                return stopped
+            if self._clock.monotonic() >= patient_until:
+                lane = "live"
+            place = await self._shared.reserve(calls, is_retry=is_retry, lane=lane)
+            if not isinstance(place, Full):
+                return place
+            left = await self._wait(place.again_seconds)
+            if left is not None:
+                return left
+
+    async def _wait(self, seconds: float) -> Later | None:
+        """Wait for so long, or say that this process gives up its places."""
+        if not seconds:
+            return None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._no_places.wait()
+            return Later(self._now_ms(), LEAVING)
+        return None
 
     def answered(self) -> None:
         """Acquire answered, whatever it said."""
@@ -151,19 +178,17 @@ class Care:
 class Careful(Acquire, Gate):
     """Acquire as one claim uses it: every call waits for its place, and tells how it ended."""
 
-    def __init__(self, acquire: Acquire, care: Care) -> None:
+    def __init__(self, acquire: Acquire, care: Care, lane: Lane = "live") -> None:
         self._acquire = acquire
+        self._lane: Lane = lane
         self._care = care
         self._paid = 0
 
     async def admit(self, reopen: Reopen, now_ms: int) -> Later | None:
         """A place for a look and a call, or why not now. A head that failed or waited before is a retry."""
         self._care.note_time(now_ms)
-        stopped = self._care.stopped()
-        if stopped is not None:
-            return stopped
         is_retry = reopen.spent > 0 or reopen.waits > 0
-        later = await self._care.place(CALLS_A_HEAD, is_retry=is_retry)
+        later = await self._care.place(CALLS_A_HEAD, is_retry=is_retry, lane=self._lane)
         if later is None:
             self._paid = CALLS_A_HEAD
         return later

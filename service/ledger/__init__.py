@@ -130,7 +130,7 @@ def open_ledger(
         scripts=scripts,
         admissions=admissions,
         leases=Leases(scripts, connection, ticker, lease_ms=policy.lease_ms, quarantine_ms=quarantine_ms),
-        sweeps=Sweeps(scripts, connection),
+        sweeps=Sweeps(scripts, connection, bells),
         retention=Retention(scripts, connection),
         verbs=verbs,
         reads=reads,

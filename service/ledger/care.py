@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from service.domain.breaker import WINDOW_SECONDS, Breaker, Calls
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from service.ledger.scripts import Scripts
+    from service.queue import Lane
 
 LEAST_FLOW = 2.0
 """Calls a second that retries may make where there is no rate limit and nothing else is done."""
@@ -18,12 +19,34 @@ BUDGET_SECONDS = 5.0
 """So long a saved-up retry budget lasts at its own flow."""
 
 
+AHEAD_SECONDS = 0.25
+"""No place is given so far ahead that it would be in the way of what comes meanwhile."""
+CALLS_LEFT = 3
+"""What has waited leaves a new reply's look and call in the bucket."""
+
+
 @dataclass(frozen=True, slots=True)
-class Place:
-    """`wait_seconds`: until the calls may be made; `later_ms`: the retry budget is used up for so long."""
+class Given:
+    """The calls may be made in so long."""
 
     wait_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """No place now; ask again in so long."""
+
+    again_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """The retry budget is used up for so long."""
+
     later_ms: int
+
+
+Place: TypeAlias = Given | Full | Spent
 
 
 class Care:
@@ -36,17 +59,22 @@ class Care:
         self.flow = max(LEAST_FLOW, retry_share * rate_per_second)
         self.most = BUDGET_SECONDS * self.flow
 
-    async def reserve(self, calls: int, *, is_retry: bool = False) -> Place:
-        """A place for so many calls. Who asks waits for it, so nobody polls; a retry has none where
-        `later_ms` says so.
-        """
+    async def reserve(self, calls: int, *, is_retry: bool = False, lane: Lane = "live") -> Place:
+        """A place for so many calls; what is of the backlog gets one only where it is in nobody's way."""
         if not self.rate and not is_retry:
-            return Place(0.0, 0)
+            return Given(0.0)
         each_us = round(1_000_000 / self.rate) if self.rate else 0
-        holds = max(1, round(self.rate))
-        retry = "1" if is_retry else "0"
-        row = await self._scripts.run("reserve", each_us, calls, holds, retry, str(self.flow), str(self.most))
-        return Place(int(row[0]) / 1_000_000, int(row[1]))
+        ahead_us, left = (round(AHEAD_SECONDS * 1_000_000), 0) if lane == "live" else (0, CALLS_LEFT)
+        bucket = (each_us, calls, max(1, round(self.rate)))
+        budget = ("1" if is_retry else "0", str(self.flow), str(self.most))
+        row = await self._scripts.run("reserve", *bucket, *budget, ahead_us, left)
+        match row[0]:
+            case "given":
+                return Given(int(row[1]) / 1_000_000)
+            case "full":
+                return Full(int(row[1]) / 1_000_000)
+            case _:
+                return Spent(int(row[1]))
 
     async def note(self, answered: int, failed: int) -> tuple[Breaker, Calls, int]:
         """Note how calls ended; returns the breaker, how the latest calls did, and Redis' time."""

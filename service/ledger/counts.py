@@ -70,7 +70,7 @@ class Counts:
     def __init__(self, connection: Redis, bells: Bells, reads: Reads) -> None:
         self._redis = connection
         self._reads = reads
-        self._queue_key = bells.queue_key
+        self._queue_keys = [bells.queue_key("live"), bells.queue_key("backlog")]
 
     async def stats(self, now_ms: int) -> Stats:
         sources = await self._reads.sources()
@@ -82,7 +82,8 @@ class Counts:
             for status in WAITING:
                 pipe.zrange(f"{P}is:{source}:{status.value}", 0, 0)
         pipe.hgetall(f"{P}totals")
-        pipe.llen(self._queue_key)
+        for queue_key in self._queue_keys:
+            pipe.llen(queue_key)
         pipe.hlen(f"{P}leases")
         pipe.hgetall(f"{P}account")
         pipe.hgetall(f"{P}breaker")
@@ -90,8 +91,8 @@ class Counts:
         rows = await self._ask(pipe.execute())
         counts = iter(rows[: len(sources) * len(Status)])
         by_source = {source: {status.value: next(counts) for status in Status} for source in sources}
-        oldest = [row[0].decode() for row in rows[len(sources) * len(Status) : -6] if row]
-        totals, depth, in_flight, account, breaker, duplicates = rows[-6:]
+        oldest = [row[0].decode() for row in rows[len(sources) * len(Status) : -7] if row]
+        totals, live, backlog, in_flight, account, breaker, duplicates = rows[-7:]
         numbers = {name: int(value) for name, value in decoded(totals).items()}
         removed = numbers.pop("removed", 0)
         return Stats(
@@ -102,7 +103,7 @@ class Counts:
             },
             by_source=by_source,
             oldest_waiting_seconds=await self._oldest_seconds(oldest, now_ms),
-            queue_depth=depth,
+            queue_depth=live + backlog,
             in_flight=in_flight,
             duplicates=duplicates,
             totals=numbers,

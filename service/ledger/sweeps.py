@@ -12,30 +12,37 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from service.ledger.scripts import Scripts
+    from service.queue import Bells
 
 SWEEPERS_KEY = "reopener:sweepers"
 """Hash: worker name -> unix ms of its sweeper's latest beat."""
-AT_ONCE = 200
+BACKLOG_BELLS = 128
+"""So many bells of the backlog wait in RQ's queue at most; the others wait in the order of being due."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """Boxes that are due and not held, and every lease as it stands: box -> `token:renewals`."""
+    """Boxes that are due and not held, of them those that a worker handed back apart; and every lease as it
+    stands: box -> `token:renewals`.
+    """
 
     boxes: tuple[str, ...]
+    handed_back: tuple[str, ...]
     leases: Mapping[str, str]
 
 
 class Sweeps:
     """Each is one call to Redis; all raise `LedgerUnavailable` where it is away."""
 
-    def __init__(self, scripts: Scripts, connection: Redis) -> None:
+    def __init__(self, scripts: Scripts, connection: Redis, bells: Bells) -> None:
         self._scripts = scripts
         self._connection = connection
+        self._backlog_key = bells.queue_key("backlog")
 
     async def overdue(self) -> Overdue:
-        _, boxes, leases = await self._scripts.run("overdue", AT_ONCE)
-        return Overdue(tuple(boxes), dict(zip(leases[::2], leases[1::2], strict=True)))
+        row = await self._scripts.run("overdue", BACKLOG_BELLS, self._backlog_key)
+        _, boxes, handed_back, leases = row
+        return Overdue(tuple(boxes), tuple(handed_back), dict(zip(leases[::2], leases[1::2], strict=True)))
 
     async def evict(self, box: str, lease: str) -> bool:
         """Take the lease from a holder that let it stand still; False where it moved meanwhile."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from service.ledger.listing import Listing
     from service.ledger.reads import Reads
     from service.ledger.scripts import Scripts
-    from service.queue import Bells
+    from service.queue import Bells, Lane
 
 
 class Verbs:
@@ -112,9 +112,9 @@ class Verbs:
         await self._admissions.admit([admission])
         return await self._now(key)
 
-    async def ring(self, name: str) -> bool:
+    async def ring(self, name: str, lane: Lane = "live") -> bool:
         """Ring the bell of the thread that `name` belongs to, unless it rings or is held already."""
-        bell = self._bells.bell(name)
+        bell = self._bells.bell(name, lane)
         rung = await self._scripts.run(
             "ring",
             name,

@@ -18,7 +18,9 @@ from service.domain.ports import Claimed, Unclaimed
 from service.domain.reopens import Policy, Reopen, Status
 from service.ledger import open_ledger
 from service.ledger.care import Care as SharedCare
+from service.ledger.care import Full, Given, Spent
 from service.queue import Bells
+from workers import throttle
 from workers.throttle import Care, Careful
 
 LATER = 60_000
@@ -123,34 +125,89 @@ async def test_a_shorter_pause_does_not_end_a_longer_one(ledger, connection):
 
 
 async def test_the_rate_limit(ledger):
-    """Bursts of a second's worth are let through at once; then places are given out one by one, in order."""
+    """Bursts of a second's worth are let through at once; then places are given out one by one, in order, and
+    none that is far ahead: who comes later is not to wait behind what could not be made yet.
+    """
     shared = _shared(ledger, rate=100)
-    assert (await shared.reserve(100)).wait_seconds == 0
-    waits = [(await shared.reserve(10)).wait_seconds for _ in range(3)]
+    assert await shared.reserve(100) == Given(0.0)
+    places = [await shared.reserve(10) for _ in range(4)]
+    waits = [place.wait_seconds for place in places if isinstance(place, Given)]
     assert waits == sorted(waits)
     assert 0.05 < waits[0] <= 0.1
-    assert 0.2 < waits[2] <= 0.3
+    assert 0.15 < waits[1] <= 0.2
+    assert isinstance(places[-1], Full)
+    assert 0 < places[-1].again_seconds <= 0.2
+
+
+async def test_the_backlog_leaves_room_under_the_rate_limit(ledger):
+    """What has waited takes a place only where a new reply's look and call are left in the bucket."""
+    shared = _shared(ledger, rate=20)
+    while isinstance(await shared.reserve(3, lane="backlog"), Given):
+        pass
+    assert await shared.reserve(3) == Given(0.0)
+    full = await shared.reserve(3, lane="backlog")
+    assert 0 < full.again_seconds <= 0.3
+
+
+async def test_a_rate_of_less_than_a_look(ledger):
+    """Where the bucket never holds a look and a call, a full one is enough, also for the backlog."""
+    shared = _shared(ledger, rate=0.5)
+    assert 0 < (await shared.reserve(3, lane="backlog")).wait_seconds <= 4
+    assert isinstance(await shared.reserve(3), Full)
 
 
 async def test_retries_have_a_budget(ledger):
     """Retries are put off once they have used up their share of the rate limit; first tries are not."""
     shared = _shared(ledger, rate=1_000, share=0.1)
     places = [await shared.reserve(100, is_retry=True) for _ in range(8)]
-    let, put_off = [p for p in places if not p.later_ms], [p for p in places if p.later_ms]
-    assert len(let) == 5  # saved up for 5 seconds
+    put_off = [place for place in places if isinstance(place, Spent)]
+    assert len(places) - len(put_off) == 5  # saved up for 5 seconds
     assert all(0 < place.later_ms <= 1_000 for place in put_off)
-    assert (await shared.reserve(3)).later_ms == 0
+    assert isinstance(await shared.reserve(3), Given)
 
 
 async def test_without_a_rate_limit_the_budget_follows_the_calls(ledger):
     """Without a rate limit retries get their share of what was answered."""
     shared = _shared(ledger, share=0.5)
-    while not (await shared.reserve(3, is_retry=True)).later_ms:
+    while isinstance(await shared.reserve(3, is_retry=True), Given):
         pass
     await shared.note(12, 0)
-    assert (await shared.reserve(3, is_retry=True)).later_ms == 0
-    assert (await shared.reserve(3, is_retry=True)).later_ms == 0
-    assert (await shared.reserve(3, is_retry=True)).later_ms > 0
+    places = [await shared.reserve(3, is_retry=True) for _ in range(3)]
+    assert [type(place) for place in places] == [Given, Given, Spent]
+
+
+async def test_new_replies_pass_the_backlog_under_the_rate_limit(ledger):
+    """Of many that wait for the rate limit, a new reply is let through among the next."""
+    care = Care(_shared(ledger, rate=30), SystemClock())
+    passed = []
+
+    async def pass_through(lane):
+        assert await care.place(3, lane=lane) is None
+        passed.append(lane)
+
+    backlog_waits = [asyncio.create_task(pass_through("backlog")) for _ in range(30)]
+    await asyncio.wait_for(asyncio.gather(*backlog_waits[:9]), 20)  # what the bucket held is used up
+    before = len(passed)
+    await pass_through("live")
+    assert passed.index("live") - before <= 1
+    for waiting in backlog_waits:
+        waiting.cancel()
+    await asyncio.gather(*backlog_waits, return_exceptions=True)
+
+
+async def test_the_backlog_is_never_starved(ledger, monkeypatch):
+    """However many new replies come, what has waited for long is in line with them."""
+    monkeypatch.setattr(throttle, "PATIENCE_SECONDS", 0.2)
+    care = Care(_shared(ledger, rate=30), SystemClock())
+
+    async def come_and_come():
+        while True:
+            await care.place(3)
+
+    coming = asyncio.create_task(come_and_come())
+    await asyncio.sleep(0.5)
+    assert await asyncio.wait_for(care.place(3, lane="backlog"), 20) is None
+    coming.cancel()
 
 
 class Answering:

@@ -107,7 +107,7 @@ def test_a_closed_bell_leaves_nothing(client):
     """An answered bell is gone from every registry, and counts as a success of its worker."""
     worker, queue, books = _worker(client)
     job = _bell(client, queue)
-    running = Running(job, _future(None))
+    running = Running(job, "live", _future(None))
     client.lmove(queue.key, queue.intermediate_queue_key)
     books.open([running])
     books.close([running])
@@ -120,7 +120,7 @@ def test_a_failed_bell_is_kept(client):
     """A bell that failed stands in RQ's failed registry with why."""
     _, queue, books = _worker(client)
     job = _bell(client, queue)
-    running = Running(job, _future(RuntimeError("boom")))
+    running = Running(job, "live", _future(RuntimeError("boom")))
     books.open([running])
     books.close([running])
     assert queue.failed_job_registry.get_job_ids() == [job.id]
@@ -142,7 +142,7 @@ def _started_by_us(client):
     worker, queue, books = _worker(client)
     job = _bell(client, queue)
     client.lmove(queue.key, queue.intermediate_queue_key)
-    books.open([Running(job, _future(None))])
+    books.open([Running(job, "live", _future(None))])
     return _shape(client, worker, job)
 
 
@@ -173,7 +173,7 @@ def _shape(client, worker, job):
 def _worker(client):
     worker = SimpleWorker([QUEUE_NAME], connection=client, name="w1", serializer=JSONSerializer)
     queue = worker.queues[0]
-    return worker, queue, Books(worker, queue)
+    return worker, queue, Books(worker, {"live": queue})
 
 
 def _bell(client, queue):

@@ -103,13 +103,16 @@ class Pipeline:
 class Bells:
     """RQ's job, as far as the scripts look at it."""
 
-    queue_key = QUEUE_KEY
     workers_key = "rq:workers:reopener"
 
     def __init__(self, server: RedisTwin) -> None:
         self._server = server
 
-    def bell(self, name: str) -> Bell:
+    def queue_key(self, _: str) -> str:
+        """One queue for all lanes: which of them goes first concerns no rule."""
+        return QUEUE_KEY
+
+    def bell(self, name: str, _: str = "live") -> Bell:
         self._server.bells += 1
         return self._made(name, f"bell{self._server.bells}")
 
@@ -117,7 +120,8 @@ class Bells:
         return self._made(MOULD_NAME, MOULD_BELL)
 
     def _made(self, name: str, number: str) -> Bell:
-        return Bell(number, f"rq:job:{number}", QUEUE_KEY, "rq:queues", ("name", name, "status", "queued"))
+        fields = ("name", name, "status", "queued", "origin", "reopener")
+        return Bell(number, f"rq:job:{number}", QUEUE_KEY, "rq:queues", fields)
 
 
 def pop_bell(node: Node, server: RedisTwin) -> Step:

@@ -305,6 +305,11 @@ def _llen(redis: RedisTwin, key: str) -> int:
     return len(redis.get(key) or ())
 
 
+def _lpos(redis: RedisTwin, key: str, value: Any) -> int | None:
+    held: list[str] = redis.get(key) or []
+    return held.index(_text(value)) if _text(value) in held else None
+
+
 def _xadd(redis: RedisTwin, key: str, *_: Any) -> str:
     """Streams hold notes that no rule reads: only their length is kept."""
     return f"0-{_rpush(redis, key, '')}"
@@ -335,6 +340,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "INFO": _info,
     "LLEN": _llen,
     "LPOP": _lpop,
+    "LPOS": _lpos,
     "PEXPIRE": lambda redis, key, length: _expire(redis, key, length, 1),
     "RPUSH": _rpush,
     "SADD": _sadd,

@@ -1,13 +1,18 @@
 -- What nobody woke in time, and who holds what: the sweeper's one question.
--- ARGV[1]  how many at most
--- Returns {why the account is blocked or '', [box, ...], [box, lease, ...]}.
+-- ARGV[1]  how many bells of the backlog may wait in RQ's queue
+-- ARGV[2]  the Redis list of that queue
+-- Returns {why the account is blocked or '', [box, ...], [box that was handed back, ...], [box, lease, ...]}.
 
 local now = now_ms()
 local why, _, probing = blocked(now)
-local most = probing and 1 or ARGV[1]
-local boxes = {}
-if not why then
-  for _, box in ipairs(redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', text(now), 'LIMIT', 0, most)) do
+local most = math.max(0, tonumber(ARGV[1]) - redis.call('LLEN', ARGV[2]))
+if probing then
+  most = math.min(1, most)
+end
+
+local function due_between(low, high)
+  local boxes = {}
+  for _, box in ipairs(redis.call('ZRANGEBYSCORE', P .. 'due', low, high, 'LIMIT', 0, most)) do
     if redis.call('HEXISTS', P .. 'leases', box) == 1 then
       redis.call('ZADD', P .. 'due', text(now + 1000), box)
     elseif head_of(box) then
@@ -16,5 +21,11 @@ if not why then
       redis.call('ZREM', P .. 'due', box)
     end
   end
+  return boxes
 end
-return { why or '', boxes, redis.call('HGETALL', P .. 'leases') }
+
+local boxes, handed_back = {}, {}
+if not why and most > 0 then
+  handed_back, boxes = due_between('-inf', '0'), due_between('(0', text(now))
+end
+return { why or '', boxes, handed_back, redis.call('HGETALL', P .. 'leases') }
