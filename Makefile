@@ -39,7 +39,7 @@ bench-dashboard: setup-dev ## the dashboard's pages with 1,000 and with 220,000 
 screenshots: setup-dev $(VENV)/.chromium ## take the pictures in docs/screenshots anew
 	@$(PY) -m tests.browser $(ARGS)
 
-bench-intake: setup-dev ## accepted deliveries a second, beside a naive service and beside Starlette alone
+bench-intake: setup-dev ## accepted deliveries a second beside others (ARGS=outage|million for those parts)
 	@$(PY) -m bench.intake $(ARGS)
 
 bench-kills: setup-dev ## kill workers in the middle of calls: how soon is Acquire asked what came of them?

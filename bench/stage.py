@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,6 +56,18 @@ def app(name: str, folder: Path, redis_url: str, **variables: str) -> Iterator[t
     with _running(command, folder / f"{name}.log", env) as process:
         _wait_for(lambda: _connects(socket.AF_INET, ("127.0.0.1", port)))
         yield port, process.pid
+
+
+def asked(port: int, path: str) -> str:
+    """What an app of ours answers to a GET."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+        return answer.read().decode()
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process has used, in its own code and in the kernel's."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident_kb(pid: int) -> int:

@@ -14,6 +14,7 @@ import httpx
 import pytest
 import redis
 
+from bench import outage as bench_outage
 from service.clock import SystemClock
 from service.domain.reopens import reopen_id
 from service.embedded import EmbeddedRedis
@@ -110,6 +111,16 @@ def waits_for(connection: redis.Redis, helpdesk: Helpdesk) -> None:
     """What is answered by now is in Redis."""
     answered = [(thread, len(names)) for thread, names in helpdesk.answered.items()]
     until(lambda: all(connection.zcard(f"reopener:inbox:{thread}") >= count for thread, count in answered))
+
+
+@pytest.mark.parametrize("how", ["killed", "hangs"])
+def test_a_steady_load_does_not_notice(tmp_path, how, monkeypatch):
+    """Whether Redis is killed or hangs under it: all get 200, and each is admitted once."""
+    monkeypatch.setattr(bench_outage, "BEFORE_SECONDS", 0.5)
+    monkeypatch.setattr(bench_outage, "AFTER_SECONDS", 0.5)
+    came = bench_outage.outage(tmp_path, how, away_seconds=1.5, per_second=100)
+    assert came.spooled > 0
+    assert came.is_whole, came
 
 
 def test_two_receivers_do_not_share_a_spool(tmp_path, redis_url):
