@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test simulate chaos bench-dashboard bench-sources bench-kills bench-workers bench-intake \
+.PHONY: help run test simulate chaos bench-dashboard bench-sources bench-kills bench-workers bench-intake bench-growth \
 	screenshots lint format types setup setup-dev lock clean
 MAKEFLAGS += --no-print-directory
 
@@ -41,6 +41,9 @@ screenshots: setup-dev $(VENV)/.chromium ## take the pictures in docs/screenshot
 
 bench-intake: setup-dev ## accepted deliveries a second beside others (ARGS=outage|million for those parts)
 	@$(PY) -m bench.intake $(ARGS)
+
+bench-growth: setup-dev ## Redis memory for each finished reopen
+	@$(PY) -m bench.growth $(ARGS)
 
 bench-kills: setup-dev ## kill workers in the middle of calls: how soon is Acquire asked what came of them?
 	@$(PY) -m bench.kills $(ARGS)

@@ -10,16 +10,17 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from service.clock import SystemClock
-from service.domain.reopens import Policy, Status, reopen_id
+from service.domain.reopens import DONE, Policy, Status, reopen_id
 from service.ledger import open_ledger
 from service.ledger.admission import Admission
+from service.ledger.codec import archived_fields
 from service.queue import Bells
 
 CONTACT = 5
 FIRST_THREAD = 1_000
 AT_ONCE = 200
 CALLS_NAIVE = 2
-DONE = (Status.REOPENED, Status.APPENDED, Status.SKIPPED, Status.DEAD, Status.HELD)
+ENDED = (*DONE, Status.DEAD, Status.HELD)
 
 
 def admit(redis_url: str, count: int, *, first: int = 0, thread: int | None = None) -> None:
@@ -55,18 +56,19 @@ def _admission(number: int, thread: int | None) -> Admission:
 def ended(client: redis.Redis) -> int:
     """How many reopens have come to an end."""
     with client.pipeline(transaction=False) as pipeline:
-        for status in DONE:
+        for status in ENDED:
             pipeline.zcard(f"reopener:is:desk:{status.value}")
-        return sum(pipeline.execute())
+            pipeline.hget("reopener:sizes", f"done:desk:{status.value}")
+        return sum(int(size or 0) for size in pipeline.execute())
 
 
 def attempts(client: redis.Redis) -> tuple[int, int]:
     """How many reopens spent an attempt before the one that ended them, and how many there are."""
-    spent = total = 0
-    for key in client.scan_iter("reopener:r:*", count=1000):
-        total += 1
-        spent += int(client.hget(key, "spent") or 0) > 0
-    return spent, total
+    keys = list(client.scan_iter("reopener:r:*", count=1000))
+    spent = [int(client.hget(key, "spent") or 0) for key in keys]
+    archived = (client.get(key) or b"" for key in client.scan_iter("reopener:d:*", count=1000))
+    spent += [int(archived_fields("", kept.decode()).get("spent", 0)) for kept in archived]
+    return sum(each > 0 for each in spent), len(spent)
 
 
 def enqueue_naive(redis_url: str, count: int, acquire_url: str) -> None:

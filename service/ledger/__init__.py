@@ -25,11 +25,15 @@
 All keys begin with `reopener:`
 
     r:{id}                 hash    a reopen's record
-    t:{thread}             hash    `doc`: the thread; `alias`: it is part of that thread; `o:*`: observations;
-                                   `s:{case}`: a status that Acquire told of by itself
+    t:{thread}             hash    `doc*`: the thread; `aliases`: later cases that lead to it; `unsettled`;
+                                   `o:*`: observations; `s:{case}`: a status that Acquire told of by itself
+    alias:*                hash    later case -> its thread, by hundreds
     inbox:{box}            zset    reopens that wait, by position; a box is a thread, or `k:source:ticket`
     is:{source}:{status}   zset    reopens in a status, by position: membership is the status
     find                   zset    `value NUL id`: search by prefix
+    d:{id}                 string  a reopen that is done, in the archive (scripts/archive.lua)
+    tree:*, leaf:*, sizes  zsets, hash  the archive's sorted sets (scripts/tree.lua): `done:{source}:{status}`
+                                   lists, `found` finds by prefix, `messages` knows what made them
     leases, bells          hash    box -> who holds it; box -> the bell outstanding
     due                    zset    box -> unix ms at which somebody should look after it
     message:*, same:*      string  other events of the same reply -> the first one's id
@@ -122,7 +126,7 @@ def open_ledger(
     quarantine_ms = policy.timeout_ms + policy.settle_ms
     bell_ms = BELL_SECONDS * 1000
     admissions = Admissions(scripts, bells, bell_ms=bell_ms, quarantine_ms=quarantine_ms)
-    reads = Reads(connection)
+    reads = Reads(connection, scripts)
     listing = Listing(scripts, reads)
     verbs = Verbs(scripts, bells, reads, listing, admissions, bell_ms=bell_ms)
     care = Care(scripts, rate_per_second=policy.rate_per_second, retry_share=policy.retry_share)

@@ -1,4 +1,6 @@
-"""Between domain values and what Redis holds: hashes of strings for records, JSON for threads."""
+"""Between domain values and what Redis holds: hashes of strings for reopens, one string each for those in the
+archive, and JSON for threads.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,7 @@ from service.domain.threads import (
     with_news,
     with_observation,
 )
+from service.ledger.packing import from_pieces, in_pieces, packed_json, unpacked_json
 
 ADMISSION_ONLY = frozenset(
     {
@@ -32,6 +35,31 @@ ADMISSION_ONLY = frozenset(
     }
 )
 """Fields that admission writes and a worker never does, so that both may write at the same time."""
+
+
+ARCHIVED = (
+    "status",
+    "source",
+    "position",
+    "created_ms",
+    "updated_ms",
+    "event_id",
+    "ticket_id",
+    "contact_id",
+    "thread_id",
+    "new_case_id",
+    "reason",
+    "deliveries",
+    "body_hash",
+    "last_delivery",
+    "repeats",
+    "message_key",
+    "found",
+    "rest",
+)
+"""What an archived reopen is, in this order; common.lua has the same list."""
+_NOT_KEPT = frozenset({"id", "box", "next_ms", "claims", "ticking_since_ms", "waits", "epoch", *ARCHIVED})
+"""What nobody asks a reopen that is done for, and what stands in the archive by name."""
 
 
 def reopen_from(fields: dict[str, str]) -> Reopen:
@@ -80,9 +108,27 @@ def worker_fields(reopen: Reopen) -> list[str]:
     return [*flat, "attempts", attempts_text(reopen.attempts)]
 
 
+def archive_rest(reopen: Reopen) -> str:
+    """What the archive keeps of a reopen beside what scripts ask for."""
+    told: dict[str, Any] = {}
+    for name, field in Reopen.__dataclass_fields__.items():
+        value = getattr(reopen, name)
+        if name not in _NOT_KEPT and value != field.default:
+            told[name] = _attempts_told(value) if name == "attempts" else str(value)
+    return packed_json(told)
+
+
+def archived_fields(reopen_id: str, kept: str) -> dict[str, str]:
+    """The fields of an archived reopen, as a hash would hold them."""
+    fields = dict(zip(ARCHIVED, kept.split("\0"), strict=True))
+    rest = unpacked_json(fields.pop("rest"))
+    if "attempts" in rest:
+        rest["attempts"] = json.dumps(rest["attempts"])
+    return {"id": reopen_id, **fields, **rest}
+
+
 def attempts_text(attempts: tuple[Attempt, ...]) -> str:
-    told = [{**_told(attempt), "calls": [_told(call) for call in attempt.calls]} for attempt in attempts]
-    return json.dumps(told, separators=(",", ":"))
+    return json.dumps(_attempts_told(attempts), separators=(",", ":"))
 
 
 def attempts_from(text: str | None) -> tuple[Attempt, ...]:
@@ -91,8 +137,17 @@ def attempts_from(text: str | None) -> tuple[Attempt, ...]:
     return tuple(_attempt(told) for told in json.loads(text))
 
 
-def thread_text(thread: Thread) -> str:
-    """The thread as the ledger keeps it: an opaque string to the scripts."""
+def thread_fields(thread: Thread) -> list[str]:
+    """Fields and values in turn under which the ledger keeps a thread: opaque to the scripts. One in work is
+    plain, since it is written often and read by people who look for what went wrong.
+    """
+    told = _thread_told(thread)
+    if thread.intents:
+        return ["doc", json.dumps(told, separators=(",", ":"))]
+    return in_pieces("doc", packed_json(told))
+
+
+def _thread_told(thread: Thread) -> dict[str, Any]:
     told: dict[str, Any] = {
         "contacts": thread.contacts,
         "cases": [[c.id, c.status, c.created_ms, c.seen_ms, c.reopen_id] for c in thread.cases.values()],
@@ -102,12 +157,12 @@ def thread_text(thread: Thread) -> str:
         "last_made": thread.last_made,
         "session_id": thread.session_id,
     }
-    return json.dumps({key: value for key, value in told.items() if value}, separators=(",", ":"))
+    return {key: value for key, value in told.items() if value}
 
 
 def thread_from(thread_id: int, fields: dict[str, str], now_ms: int) -> tuple[Thread, tuple[Effect, ...]]:
     """The thread, and the observations (rule 3) that were noted beside it and are part of it now."""
-    told = json.loads(fields.get("doc") or "{}")
+    told = unpacked_json(from_pieces("doc", fields) or "{}")
     thread = Thread(
         id=thread_id,
         contacts=tuple(told.get("contacts", ())),
@@ -132,6 +187,10 @@ def thread_from(thread_id: int, fields: dict[str, str], now_ms: int) -> tuple[Th
 
 def claim_text(claim: Claim) -> str:
     return json.dumps([claim.reopen_id, claim.attempt, claim.case_id])
+
+
+def _attempts_told(attempts: tuple[Attempt, ...]) -> list[dict[str, Any]]:
+    return [{**_told(attempt), "calls": [_told(call) for call in attempt.calls]} for attempt in attempts]
 
 
 def _intent_told(intent: Intent) -> dict[str, Any]:

@@ -81,6 +81,7 @@ class Counts:
         for source in sources:
             for status in WAITING:
                 pipe.zrange(f"{P}is:{source}:{status.value}", 0, 0)
+        pipe.hgetall(f"{P}sizes")
         pipe.hgetall(f"{P}totals")
         for queue_key in self._queue_keys:
             pipe.llen(queue_key)
@@ -90,9 +91,16 @@ class Counts:
         pipe.scard(f"{P}duplicates")
         rows = await self._ask(pipe.execute())
         counts = iter(rows[: len(sources) * len(Status)])
-        by_source = {source: {status.value: next(counts) for status in Status} for source in sources}
-        oldest = [row[0].decode() for row in rows[len(sources) * len(Status) : -7] if row]
-        totals, live, backlog, in_flight, account, breaker, duplicates = rows[-7:]
+        oldest = [row[0].decode() for row in rows[len(sources) * len(Status) : -8] if row]
+        sizes, totals, live, backlog, in_flight, account, breaker, duplicates = rows[-8:]
+        archived = {name: int(size) for name, size in decoded(sizes).items()}
+        by_source = {
+            source: {
+                status.value: next(counts) + archived.get(f"done:{source}:{status.value}", 0)
+                for status in Status
+            }
+            for source in sources
+        }
         numbers = {name: int(value) for name, value in decoded(totals).items()}
         removed = numbers.pop("removed", 0)
         return Stats(

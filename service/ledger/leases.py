@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from service.domain.errors import Fenced
 from service.domain.ports import Claimed, Lease, Unclaimed
+from service.domain.reopens import DONE
 from service.ledger import codec
 from service.ledger.links import WAITS_FOR_LINK
 from service.ledger.scripts import ask, packed
@@ -81,9 +82,10 @@ class Leases:
 
     async def fetch(self, reopen_id: str) -> Reopen | None:
         fields: dict[bytes, bytes] = await self._ask(self._connection.hgetall(f"reopener:r:{reopen_id}"))
-        if not fields:
-            return None
-        return codec.reopen_from({name.decode(): value.decode() for name, value in fields.items()})
+        if fields:
+            return codec.reopen_from({name.decode(): value.decode() for name, value in fields.items()})
+        kept: bytes | None = await self._ask(self._connection.get(f"reopener:d:{reopen_id}"))
+        return codec.reopen_from(codec.archived_fields(reopen_id, kept.decode())) if kept else None
 
     async def note_read_lag(self, lag_ms: int) -> None:
         known = await self._ask(self._connection.hget("reopener:account", "read_lag_ms"))
@@ -115,7 +117,7 @@ class Leases:
             lease.epoch,
             self._quarantine_ms,
             self._lease_ms,
-            codec.thread_text(thread),
+            packed(codec.thread_fields(thread)),
             packed([[str(effect), codec.claim_text(claim)] for effect, claim in observed]),
             packed([str(effect) for effect in (*lease.noted, *(effect for effect, _ in observed))]),
             packed([_told(write) for write in writes]),
@@ -143,12 +145,13 @@ class Leases:
 
 def _told(write: Write) -> dict[str, object]:
     reopen = write.reopen
-    return {
+    told: dict[str, object] = {
         "id": reopen.id,
         "expect": write.expect.value if write.expect else "",
         "status": reopen.status.value,
         "fields": codec.worker_fields(reopen),
     }
+    return told | {"rest": codec.archive_rest(reopen)} if reopen.status in DONE else told
 
 
 def _pairs(flat: list[str]) -> dict[str, str]:

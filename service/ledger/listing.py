@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from service.domain.reopens import Page, Reopen, Status
+from service.domain.reopens import DONE, Page, Reopen, Status
 from service.ledger.scripts import packed
 
 if TYPE_CHECKING:
@@ -69,12 +69,14 @@ class Listing:
     async def count(self, wanted: Wanted) -> int:
         """How many match; at once where nothing but status, source or group is asked for."""
         if not (wanted.prefix or wanted.since_ms or wanted.until_ms or _is_checked(wanted)):
-            return await self._reads.cardinality(await self._sets(wanted))
+            return await self._reads.cardinality(*await self._sets(wanted))
         return sum([len(ids) async for ids in self.ids(wanted)])
 
     async def _pick(self, wanted: Wanted, cursor: str | None, limit: int) -> tuple[str | None, list[str]]:
+        sets, trees = ([], []) if wanted.prefix else await self._sets(wanted)
         asked = {
-            "sets": [] if wanted.prefix else await self._sets(wanted),
+            "sets": sets,
+            "trees": trees,
             "prefix": wanted.prefix or "",
             "status": wanted.status.value if wanted.status else "",
             "source": wanted.source or "",
@@ -89,12 +91,17 @@ class Listing:
         following, *ids = await self._scripts.run("pick", packed(asked))
         return following or None, ids
 
-    async def _sets(self, wanted: Wanted) -> list[str]:
+    async def _sets(self, wanted: Wanted) -> tuple[list[str], list[str]]:
+        """The keys of the sorted sets, and the names of the archive's trees, that hold what is wanted."""
         if wanted.group:
-            return [f"{P}failure:{wanted.group}"]
+            return [f"{P}failure:{wanted.group}"], []
         sources = [wanted.source] if wanted.source else await self._reads.sources()
         statuses = [wanted.status] if wanted.status else list(Status)
-        return [f"{P}is:{source}:{status.value}" for source in sources for status in statuses]
+        done = [status for status in statuses if status in DONE]
+        return (
+            [f"{P}is:{source}:{status.value}" for source in sources for status in statuses],
+            [f"done:{source}:{status.value}" for source in sources for status in done],
+        )
 
 
 def _is_checked(wanted: Wanted) -> bool:

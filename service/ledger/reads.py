@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from service.domain.reopens import Reopen
     from service.domain.threads import Thread
+    from service.ledger.scripts import Scripts
 
 P = "reopener:"
 MOST_MATCHES = 1_000
@@ -51,8 +52,8 @@ class DeliveryPage:
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """The latest delivery of an event, and its repeats: when each came (unix ms), and whether with another
-    body. Of very many repeats the first ones.
+    """The latest delivery of an event (the beginning of its id, where the reopen is done), and its repeats:
+    when each came (unix ms), and whether with another body. Of very many repeats the first ones.
     """
 
     latest_delivery: str | None
@@ -70,21 +71,17 @@ class ThreadView:
 class Reads:
     """Every method raises `LedgerUnavailable` where Redis is away."""
 
-    def __init__(self, connection: Redis) -> None:
+    def __init__(self, connection: Redis, scripts: Scripts) -> None:
         self._redis = connection
+        self._scripts = scripts
 
     async def reopen(self, reopen_id: str) -> Reopen | None:
         return (await self._records([reopen_id]))[0]
 
-    async def body_hash(self, reopen_id: str) -> str | None:
-        """The hash of the body that a reopen was first admitted with."""
-        value = await self._ask(self._redis.hget(f"{P}r:{reopen_id}", "body_hash"))
-        return value.decode() if value else None
-
     async def arrivals(self, reopen_id: str) -> Arrivals:
         """When and how the event of a reopen came."""
-        fields = await self._ask(self._redis.hmget(f"{P}r:{reopen_id}", ["last_delivery", "repeats"]))
-        latest, repeats = (value.decode() if value else "" for value in fields)
+        (record,) = await self._fields([reopen_id])
+        latest, repeats = record.get("last_delivery", ""), record.get("repeats", "")
         told = [(int(each.rstrip("!")), each.endswith("!")) for each in repeats.split()]
         return Arrivals(latest or None, tuple(told))
 
@@ -92,21 +89,23 @@ class Reads:
         """The records of these ids, in order; None where there is none."""
         return await self._records(ids)
 
-    async def cardinality(self, keys: list[str]) -> int:
-        """How many members these sorted sets have together."""
+    async def cardinality(self, keys: list[str], trees: list[str]) -> int:
+        """How many members these sorted sets and trees of the archive have together."""
         pipe = self._redis.pipeline(transaction=False)
         for key in keys:
             pipe.zcard(key)
-        return sum(await self._ask(pipe.execute())) if keys else 0
+        for name in trees:
+            pipe.hget(f"{P}sizes", name)
+        return sum(int(size or 0) for size in await self._ask(pipe.execute())) if keys else 0
 
     async def thread(self, thread_id: int) -> ThreadView | None:
         """The thread of an id, also where it is that of a later case; None where nothing is known."""
-        alias = await self._ask(self._redis.hget(f"{P}t:{thread_id}", "alias"))
+        alias = await self._ask(self._redis.hget(f"{P}alias:{str(thread_id)[:-2]}", str(thread_id)))
         root = int(alias) if alias else thread_id
         fields = decoded(await self._ask(self._redis.hgetall(f"{P}t:{root}")))
         reopens = [
             reopen
-            for reopen in await self._existing(await self._found(f"{root}\0"))
+            for reopen in await self._existing(await self._scripts.run("found", str(root), MOST_MATCHES))
             if reopen.thread_id == root
         ]
         if not fields and not reopens:
@@ -164,22 +163,25 @@ class Reads:
         """Every source that ever had an event accepted."""
         return sorted(raw.decode() for raw in await self._ask(self._redis.smembers(f"{P}sources")))
 
-    async def _found(self, prefix: str) -> list[str]:
-        low = b"[" + prefix.encode()
-        members = await self._ask(
-            self._redis.zrange(f"{P}find", low, low + b"\xff", bylex=True, offset=0, num=MOST_MATCHES)
-        )
-        return list(dict.fromkeys(member.decode().rpartition("\0")[2] for member in members))
-
     async def _existing(self, ids: Iterable[str]) -> list[Reopen]:
         return [reopen for reopen in await self._records(list(ids)) if reopen is not None]
 
     async def _records(self, ids: list[str]) -> list[Reopen | None]:
-        pipe = self._redis.pipeline(transaction=False)
+        return [codec.reopen_from(fields) if fields else None for fields in await self._fields(ids)]
+
+    async def _fields(self, ids: list[str]) -> list[dict[str, str]]:
+        """The fields of each, from wherever it is kept."""
+        pipe = self._redis.pipeline(transaction=True)
         for reopen_id in ids:
             pipe.hgetall(f"{P}r:{reopen_id}")
+            pipe.get(f"{P}d:{reopen_id}")
         rows = await self._ask(pipe.execute()) if ids else []
-        return [codec.reopen_from(decoded(row)) if row else None for row in rows]
+        return [
+            codec.archived_fields(reopen_id, kept.decode("utf-8", "surrogateescape"))
+            if kept
+            else decoded(fields)
+            for reopen_id, fields, kept in zip(ids, rows[::2], rows[1::2], strict=True)
+        ]
 
     _ask = staticmethod(ask)
 

@@ -25,6 +25,7 @@ NAMES = (
     "case",
     "claim",
     "evict",
+    "found",
     "heard",
     "link",
     "overdue",
@@ -121,7 +122,14 @@ def script(name: str) -> str:
     return "\n".join(folder.joinpath(f"{part}.lua").read_text("utf-8") for part in parts)
 
 
-_SHARED = {"retire": ("erase",)}
+_SHARED = {
+    "admit": ("tree", "archive"),
+    "case": ("tree", "archive"),
+    "found": ("tree", "archive"),
+    "pick": ("tree", "archive"),
+    "retire": ("tree", "archive", "erase"),
+    "write": ("tree", "archive"),
+}
 
 
 def _text(answer: Any) -> Any:

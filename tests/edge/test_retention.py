@@ -16,6 +16,7 @@ from service.domain.reopens import Policy, Status
 from service.domain.threads import Intent, KnownCase, with_intent
 from service.ledger import Ledger, open_ledger
 from service.ledger.admission import Admission
+from service.ledger.codec import ARCHIVED
 from service.ledger.links import Link
 from service.ledger.retention import LOOKED_AT, Terms
 from service.queue import Bells
@@ -73,7 +74,12 @@ def age(server: Redis, days: int, *ids: str) -> None:
     """So long ago these were admitted, and came to their end."""
     ms = str(SystemClock().now_ms() - days * DAY_MS)
     for reopen_id in ids:
-        server.hset(f"reopener:r:{reopen_id}", mapping={"created_ms": ms, "updated_ms": ms})
+        kept = server.get(f"reopener:d:{reopen_id}")
+        if kept is None:
+            server.hset(f"reopener:r:{reopen_id}", mapping={"created_ms": ms, "updated_ms": ms})
+        else:
+            fields = dict(zip(ARCHIVED, kept.split("\0"), strict=True)) | {"created_ms": ms, "updated_ms": ms}
+            server.set(f"reopener:d:{reopen_id}", "\0".join(fields.values()))
 
 
 async def keep(ledger: Ledger, terms: Terms = TERMS) -> int:
@@ -153,7 +159,7 @@ async def test_only_what_ended_before_its_days_goes(ledger: Ledger, server: Redi
     # Admitted long ago, dead for a month: it is its end that counts.
     server.hset("reopener:r:id-0004", "created_ms", "1")
     assert await keep(ledger) == 2
-    left = {key.rpartition(":")[2] for key in server.keys("reopener:r:*")}
+    left = {key.rpartition(":")[2] for key in server.keys("reopener:[rd]:*")}
     assert left == {"id-0002", "id-0004", "id-0005", "id-0006"}
 
 

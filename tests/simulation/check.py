@@ -53,11 +53,16 @@ def late_looks(cluster: Cluster) -> list[str]:
 def records_of(cluster: Cluster) -> dict[str, Reopen]:
     """The records, with the words that their events came with: done ones have dropped them."""
     said = {event.id: event.admission.text for event in cluster.events}
-    records = (
+    records = [
         codec.reopen_from(fields)
         for key, fields in cluster.server.keys.items()
-        if key.startswith("reopener:r:")
-    )
+        if key.startswith("reopener:r:") and "id" in fields
+    ]
+    records += [
+        codec.reopen_from(codec.archived_fields(key.removeprefix("reopener:d:"), kept))
+        for key, kept in cluster.server.keys.items()
+        if key.startswith("reopener:d:")
+    ]
     return {
         record.id: replace(record, text=said.get(record.id) or said.get(record.again_of or ""))
         if record.text_dropped
@@ -203,7 +208,17 @@ def _books(cluster: Cluster, records: dict[str, Reopen]) -> Iterator[str]:
         if key.startswith("reopener:is:")
         for member in members
     }
+    listed |= {
+        place[12:]: key.rsplit(":", 2)[1]
+        for key, members in keys.items()
+        if key.startswith("reopener:leaf:done:")
+        for place in members
+    }
+    sizes = keys.get("reopener:sizes") or {}
+    if broken := [k for k, fields in keys.items() if k.startswith("reopener:r:") and "id" not in fields]:
+        yield f"books: parts of records are left: {', '.join(broken)}"
     count = sum(len(members) for key, members in keys.items() if key.startswith("reopener:is:"))
+    count += sum(int(size) for name, size in sizes.items() if name.startswith("done:") and "#" not in name)
     if accepted != count or count != len(records):
         yield f"books: {accepted} accepted, {count} listed by status, {len(records)} records"
     for reopen in records.values():

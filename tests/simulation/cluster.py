@@ -204,7 +204,8 @@ class Cluster:
         """Receivers admit once more what they answered and Redis forgot (rule 13)."""
         await Sleep(self.rng.randrange(50, 1_500))
         for event in self.events:
-            if event.answers and f"reopener:r:{event.id}" not in self.server.keys:
+            kept = {f"reopener:{where}:{event.id}" for where in ("r", "d")}
+            if event.answers and not kept & self.server.keys.keys():
                 await self._deliver(event)
 
     def keep_snapshot(self) -> None:

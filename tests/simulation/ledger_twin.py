@@ -58,6 +58,13 @@ class Client:
 
         return self._step("ledger", act, lambda: f"HGETALL {key}")
 
+    def get(self, key: str) -> Step:
+        def act() -> bytes | None:
+            value = self._server.call("GET", key)
+            return None if value is None else value.encode()
+
+        return self._step("ledger", act, lambda: f"GET {key}")
+
     def hget(self, key: str, field: str) -> Step:
         def act() -> bytes | None:
             value = self._server.call("HGET", key, field)
@@ -92,6 +99,9 @@ class Pipeline:
 
     def hgetall(self, key: str) -> None:
         self._steps.append(self._client.hgetall(key))
+
+    def get(self, key: str) -> None:
+        self._steps.append(self._client.get(key))
 
     def execute(self) -> Step:
         steps = self._steps

@@ -125,7 +125,7 @@ MUTANTS = (
         1,
         "several events of one reply are one",
         "several events of one reply",
-        _script("same = a.message_key ~= '' and redis", "same = false and redis"),
+        _script("same = a.message_key ~= '' and told_by", "same = false and told_by"),
     ),
     Mutant(
         1,

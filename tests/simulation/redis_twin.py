@@ -136,6 +136,11 @@ def _del(redis: RedisTwin, *keys: str) -> int:
     return sum(redis.keys.pop(key, None) is not None for key in keys)
 
 
+def _rename(redis: RedisTwin, key: str, name: str) -> str:
+    redis.keys[name] = redis.keys.pop(key)
+    return "OK"
+
+
 def _expire(redis: RedisTwin, key: str, length: Any, factor: int = 1000) -> int:
     if redis.get(key) is None:
         return 0
@@ -238,11 +243,7 @@ def _zrangebyscore(redis: RedisTwin, key: str, low: Any, high: Any, *options: An
     if not held:
         return []
     within = _between(low, high)
-    members = [member for member in held.ordered() if within(held[member])]
-    if options and str(options[0]).upper() == "LIMIT":
-        offset, count = int(options[1]), int(options[2])
-        return members[offset : None if count < 0 else offset + count]
-    return members
+    return _limited([member for member in held.ordered() if within(held[member])], options)
 
 
 def _between(low: Any, high: Any) -> Callable[[float], bool]:
@@ -252,6 +253,39 @@ def _between(low: Any, high: Any) -> Callable[[float], bool]:
         (score > lowest if bottom.startswith("(") else score >= lowest)
         and (score < highest if top.startswith("(") else score <= highest)
     )
+
+
+def _zrangebylex(redis: RedisTwin, key: str, low: Any, high: Any, *options: Any) -> list[str]:
+    within = _between_lex(str(low), str(high))
+    return _limited([member for member in sorted(redis.get(key) or ()) if within(member)], options)
+
+
+def _zrevrangebylex(redis: RedisTwin, key: str, high: Any, low: Any, *options: Any) -> list[str]:
+    return _limited(_zrangebylex(redis, key, low, high)[::-1], options)
+
+
+def _limited(members: list[str], options: tuple[Any, ...]) -> list[str]:
+    if options and str(options[0]).upper() == "LIMIT":
+        offset, count = int(options[1]), int(options[2])
+        return members[offset : None if count < 0 else offset + count]
+    return members
+
+
+def _between_lex(low: str, high: str) -> Callable[[str], bool]:
+    bottom, top = low[1:], high[1:]
+    return lambda member: (
+        (low == "-" or (member > bottom if low.startswith("(") else member >= bottom))
+        and (high == "+" or (member < top if high.startswith("(") else member <= top))
+    )
+
+
+def _zrevrange(redis: RedisTwin, key: str, start: Any, stop: Any) -> list[str]:
+    members = _zrange(redis, key, 0, -1)[::-1]
+    return members[int(start) : None if int(stop) == -1 else int(stop) + 1]
+
+
+def _zremrangebyrank(redis: RedisTwin, key: str, start: Any, stop: Any) -> int:
+    return _zrem(redis, key, *found) if (found := _zrange(redis, key, start, stop)) else 0
 
 
 def _zremrangebyscore(redis: RedisTwin, key: str, low: Any, high: Any) -> int:
@@ -342,6 +376,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "LPOP": _lpop,
     "LPOS": _lpos,
     "PEXPIRE": lambda redis, key, length: _expire(redis, key, length, 1),
+    "RENAME": _rename,
     "RPUSH": _rpush,
     "SADD": _sadd,
     "SCARD": _scard,
@@ -353,9 +388,14 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "ZADD": _zadd,
     "ZCARD": _zcard,
     "ZCOUNT": _zcount,
+    "ZLEXCOUNT": lambda redis, key, low, high: len(_zrangebylex(redis, key, low, high)),
     "ZRANGE": _zrange,
+    "ZRANGEBYLEX": _zrangebylex,
     "ZRANGEBYSCORE": _zrangebyscore,
     "ZREM": _zrem,
+    "ZREMRANGEBYRANK": _zremrangebyrank,
     "ZREMRANGEBYSCORE": _zremrangebyscore,
+    "ZREVRANGE": _zrevrange,
+    "ZREVRANGEBYLEX": _zrevrangebylex,
     "ZSCORE": _zscore,
 }

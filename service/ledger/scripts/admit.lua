@@ -126,13 +126,21 @@ local function other_half(a)
   return nil
 end
 
+-- The reopen that a reply's message has made.
+local function told_by(message_key)
+  local id = redis.call('GET', P .. 'message:' .. message_key)
+  local kept = not id and tree_range('messages', '[' .. message_key .. '\0', '(' .. message_key .. '\1', 1)[1]
+  return id or kept and string.sub(kept, #message_key + 2)
+end
+
 local function known_id(a)
-  if redis.call('EXISTS', P .. 'r:' .. a.id, salt and tombstone(salt, a.id) or P .. 'r:' .. a.id) > 0 then
+  local key = P .. 'r:' .. a.id
+  if redis.call('EXISTS', key, P .. 'd:' .. a.id, salt and tombstone(salt, a.id) or key) > 0 then
     return a.id
   end
   local same = redis.call('GET', P .. 'same:' .. a.id)
   if not same then
-    same = a.message_key ~= '' and redis.call('GET', P .. 'message:' .. a.message_key)
+    same = a.message_key ~= '' and told_by(a.message_key)
     same = same or other_half(a)
     if same then
       redis.call('SET', P .. 'same:' .. a.id, same, 'PX', SAME_MS)
@@ -141,12 +149,29 @@ local function known_id(a)
   return same
 end
 
+local function again_archived(a, id)
+  local r = archived(id)
+  note(a, 'duplicate', id, '')
+  if not r then
+    return { 'duplicate', id, '', '', '0' }
+  end
+  local conflict = id == a.id and r.body_hash ~= string.sub(a.body_hash, 1, HASH_KEPT)
+  local delivery = string.sub(a.delivery_id, 1, DELIVERY_KEPT)
+  if r.last_delivery ~= delivery then
+    r.deliveries, r.last_delivery = text(tonumber(r.deliveries) + 1), delivery
+    if #r.repeats < 1000 then
+      r.repeats = r.repeats .. now_text .. (conflict and '!' or '') .. ' '
+    end
+    keep_archived(id, r)
+  end
+  return { 'duplicate', id, r.status, r.reason, conflict and '1' or '0' }
+end
+
 local function again(a, id)
   local key = P .. 'r:' .. id
   local r = redis.call('HMGET', key, 'status', 'reason', 'body_hash', 'last_delivery', 'text', 'repeats')
   if not r[1] then
-    note(a, 'duplicate', id, '')
-    return { 'duplicate', id, '', '', '0' }
+    return again_archived(a, id)
   end
   local conflict = id == a.id and r[3] ~= a.body_hash
   if r[4] ~= a.delivery_id then
@@ -204,7 +229,7 @@ end
 
 local function create(a)
   linked(a)
-  local box = redis.call('HGET', P .. 't:' .. a.box, 'alias') or a.box
+  local box = home_of(a.box)
   made[#made + 1] = { a, box }
   local position = redis.call('INCR', P .. 'position')
   if came < now then

@@ -7,15 +7,15 @@ local case, status = ARGV[1], ARGV[2]
 local now = now_ms()
 
 local function thread_of_case()
-  if redis.call('EXISTS', P .. 't:' .. case) == 1 then
-    return redis.call('HGET', P .. 't:' .. case, 'alias') or case
+  local thread = home_of(case)
+  if thread ~= case or redis.call('EXISTS', P .. 't:' .. case) == 1 then
+    return thread
   end
   -- Other ids of reopens may be the same digits: only the case that a reopen ended in tells its thread.
-  local low = '[' .. case .. '\0'
-  for _, member in ipairs(redis.call('ZRANGE', P .. 'find', low, low .. '\255', 'BYLEX', 'LIMIT', 0, 100)) do
-    local r = redis.call('HMGET', P .. 'r:' .. string.sub(member, #case + 2), 'new_case_id', 'thread_id')
+  for _, id in ipairs(found_by(case)) do
+    local r = fields_of(id, 'new_case_id', 'thread_id')
     if r[1] == case and r[2] then
-      return redis.call('HGET', P .. 't:' .. r[2], 'alias') or r[2]
+      return home_of(r[2])
     end
   end
   return nil

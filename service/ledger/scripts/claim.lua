@@ -9,8 +9,7 @@
 local name, bell, token = ARGV[1], ARGV[2], ARGV[3]
 local now = now_ms()
 local epoch_id = epoch(tonumber(ARGV[4]))
-local box = redis.call('HGET', P .. 'r:' .. name, 'box') or name
-box = redis.call('HGET', P .. 't:' .. box, 'alias') or box
+local box = box_of(name)
 
 local outstanding = redis.call('HGET', P .. 'bells', box)
 if outstanding and bell ~= '' and string.sub(outstanding, 1, #bell + 1) == bell .. ':' then

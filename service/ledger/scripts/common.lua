@@ -118,6 +118,64 @@ local function audit(told)
   end
 end
 
+-- A reopen whose reply is in Acquire, or that had nothing to say, is kept in the archive (archive.lua): `d:{id}` is one
+-- string of these fields, each ended by NUL, and then of what no script asks for. codec.py has the same list.
+local ARCHIVED = {
+  'status', 'source', 'position', 'created_ms', 'updated_ms', 'event_id', 'ticket_id', 'contact_id', 'thread_id',
+  'new_case_id', 'reason', 'deliveries', 'body_hash', 'last_delivery', 'repeats', 'message_key', 'found', 'rest',
+}
+
+local function archived(id)
+  local kept = redis.call('GET', P .. 'd:' .. id)
+  if not kept then
+    return nil
+  end
+  local r, at = {}, 1
+  for _, name in ipairs(ARCHIVED) do
+    local stop = string.find(kept, '\0', at, true) or #kept + 1
+    r[name] = string.sub(kept, at, stop - 1)
+    at = stop + 1
+  end
+  return r
+end
+
+local function keep_archived(id, r)
+  local values = {}
+  for i, name in ipairs(ARCHIVED) do
+    values[i] = r[name]
+  end
+  redis.call('SET', P .. 'd:' .. id, table.concat(values, '\0'))
+end
+
+-- These fields of a reopen, wherever it is kept; what it does not have is false.
+local function fields_of(id, ...)
+  local r = redis.call('HMGET', P .. 'r:' .. id, ...)
+  if r[1] then
+    return r
+  end
+  local kept, found = archived(id), {}
+  for i, name in ipairs({ ... }) do
+    local value = kept and kept[name]
+    found[i] = value and value ~= '' and value or false
+  end
+  return found
+end
+
+-- Which thread a later case belongs to, by hundreds: `alias:{id without its last two digits}`.
+local function alias_key(case)
+  return P .. 'alias:' .. string.sub(case, 1, -3)
+end
+
+local function home_of(box)
+  return redis.call('HGET', alias_key(box), box) or box
+end
+
+-- The box that a name (a reopen's id, or a box) means.
+local function box_of(name)
+  local box = redis.call('HGET', P .. 'r:' .. name, 'box') or fields_of(name, 'thread_id')[1]
+  return home_of(box or name)
+end
+
 local needs_person = { dead = true, held = true }
 local carried = { reopened = true, appended = true }
 
@@ -197,7 +255,7 @@ end
 
 -- What waits in a box goes to another one, in order (rule 2).
 local function move_box(box, root)
-  redis.call('HSET', P .. 't:' .. box, 'alias', root)
+  redis.call('HSET', alias_key(box), box, root)
   local aliases = redis.call('HGET', P .. 't:' .. root, 'aliases') or ''
   redis.call('HSET', P .. 't:' .. root, 'aliases', aliases .. box .. ' ')
   for _, id in ipairs(redis.call('ZRANGE', P .. 'inbox:' .. box, 0, -1)) do

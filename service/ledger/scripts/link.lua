@@ -23,7 +23,7 @@ if looked_up ~= '' then
   end
 end
 if one ~= '' then
-  local r = redis.call('HMGET', P .. 'r:' .. one, 'status', 'reason', 'box')
+  local r = fields_of(one, 'status', 'reason', 'box')
   if not r[1] then
     return { 'missing' }
   end
@@ -35,7 +35,7 @@ end
 if ticket ~= '' then
   redis.call('HSET', P .. 'links', source .. '\0' .. ticket, contact .. ':' .. thread)
 end
-local home = redis.call('HGET', P .. 't:' .. thread, 'alias') or thread
+local home = home_of(thread)
 local released = { 'done' }
 local ids = { one }
 if string.sub(box, 1, 2) == 'k:' then

@@ -1,5 +1,5 @@
 -- Pick reopens, newest first, by what a person asked for. Reads only; bounded whatever is stored.
--- ARGV[1]  JSON {sets: [key, ...] or prefix, status, source, reason, since_ms, until_ms: '' for any,
+-- ARGV[1]  JSON {sets: [key, ...] and trees: [name, ...], or prefix, status, source, reason, since_ms, until_ms: '' for any,
 --          before: a position or '', checked: whether each record of the sets is looked at, limit,
 --          most: how many are looked at}
 -- Returns {cursor, id, ...}: the position to go on below, '' where there is no more.
@@ -15,7 +15,7 @@ local function fits(r)
 end
 
 local function record(id)
-  return redis.call('HMGET', P .. 'r:' .. id, 'status', 'source', 'reason', 'created_ms', 'position')
+  return fields_of(id, 'status', 'source', 'reason', 'created_ms', 'position')
 end
 
 local function newest_first(a, b)
@@ -23,16 +23,11 @@ local function newest_first(a, b)
 end
 
 local function by_prefix()
-  local found, seen = {}, {}
-  local low = '[' .. f.prefix
-  for _, member in ipairs(redis.call('ZRANGEBYLEX', P .. 'find', low, low .. '\255', 'LIMIT', 0, f.most)) do
-    local id = string.match(member, '([^%z]*)$')
-    if not seen[id] then
-      seen[id] = true
-      local r = record(id)
-      if fits(r) and (not before or tonumber(r[5]) < before) then
-        found[#found + 1] = { tonumber(r[5]), id }
-      end
+  local found = {}
+  for _, id in ipairs(found_between('[' .. f.prefix, '[' .. f.prefix .. '\255', f.most)) do
+    local r = record(id)
+    if fits(r) and (not before or tonumber(r[5]) < before) then
+      found[#found + 1] = { tonumber(r[5]), id }
     end
   end
   table.sort(found, newest_first)
@@ -40,50 +35,98 @@ local function by_prefix()
   return found, more and found[f.limit][1] or nil
 end
 
--- The position of the first reopen of a set that was admitted at this time or later; positions grow with time.
-local function position_at(set, ms)
-  local low, high = 0, redis.call('ZCARD', set)
+-- The first of so many members, in order, whose reopen was admitted at this time or later: positions grow with time.
+local function first_since(ms, count, id_at)
+  local low, high = 0, count
   while low < high do
     local middle = math.floor((low + high) / 2)
-    local id = redis.call('ZRANGE', set, middle, middle)[1]
-    if tonumber(redis.call('HGET', P .. 'r:' .. id, 'created_ms') or '0') < ms then
+    if tonumber(fields_of(id_at(middle), 'created_ms')[1] or '0') < ms then
       low = middle + 1
     else
       high = middle
     end
   end
-  local entry = redis.call('ZRANGE', set, low, low, 'WITHSCORES')
+  return low
+end
+
+local function position_in_set(set, ms)
+  local at = first_since(ms, redis.call('ZCARD', set), function(rank)
+    return redis.call('ZRANGE', set, rank, rank)[1]
+  end)
+  local entry = redis.call('ZRANGE', set, at, at, 'WITHSCORES')
   return entry[2] and tonumber(entry[2]) or math.huge
+end
+
+local function position_in_tree(name, ms)
+  local root = P .. 'tree:' .. name
+  local function fence(rank)
+    return redis.call('ZRANGE', root, rank, rank)[1]
+  end
+  local fences = redis.call('ZCARD', root)
+  if fences == 0 then
+    return math.huge
+  end
+  local after = first_since(ms, fences - 1, function(rank)
+    local _, id = placed(fence(rank + 1))
+    return id
+  end) + 1
+  local leaf = leaf_key(name, fence(after - 1))
+  local at = first_since(ms, redis.call('ZCARD', leaf), function(rank)
+    local _, id = placed(redis.call('ZRANGE', leaf, rank, rank)[1])
+    return id
+  end)
+  local place = redis.call('ZRANGE', leaf, at, at)[1] or fence(after)
+  return place and placed(place) or math.huge
 end
 
 local function first_position(ms)
   local first = math.huge
   for _, set in ipairs(f.sets) do
-    first = math.min(first, position_at(set, ms))
+    first = math.min(first, position_in_set(set, ms))
+  end
+  for _, name in ipairs(f.trees) do
+    first = math.min(first, position_in_tree(name, ms))
   end
   return first
 end
 
+-- Up to `step` of each set, below one position and not below another, newest first.
+local function rows_below(high, low, step)
+  local rows = {}
+  if high <= low or high == -math.huge or low == math.huge then
+    return rows
+  end
+  for _, set in ipairs(f.sets) do
+    local top = high == math.huge and '+inf' or '(' .. text(high)
+    local bottom = low == -math.huge and '-inf' or text(low)
+    local flat = redis.call('ZREVRANGEBYSCORE', set, top, bottom, 'WITHSCORES', 'LIMIT', 0, step)
+    for i = 1, #flat, 2 do
+      rows[#rows + 1] = { tonumber(flat[i + 1]), flat[i] }
+    end
+  end
+  for _, name in ipairs(f.trees) do
+    local top = high == math.huge and '+' or '(' .. place_of(high, '')
+    local bottom = low == -math.huge and '-' or '[' .. place_of(low, '')
+    for _, place in ipairs(tree_range_down(name, top, bottom, step)) do
+      rows[#rows + 1] = { placed(place) }
+    end
+  end
+  table.sort(rows, newest_first)
+  return rows
+end
+
 local function by_sets()
-  local lowest = f.since_ms ~= '' and first_position(tonumber(f.since_ms)) or -math.huge
+  local low = f.since_ms ~= '' and first_position(tonumber(f.since_ms)) or -math.huge
+  local high = before or math.huge
   if f.until_ms ~= '' then
-    before = math.min(before or math.huge, first_position(tonumber(f.until_ms)))
+    high = math.min(high, first_position(tonumber(f.until_ms)))
   end
   local found, looked_at = {}, 0
   local step = f.limit + 1
   while #found <= f.limit and looked_at < f.most do
-    local high = before and before ~= math.huge and '(' .. text(before) or '+inf'
-    local low = lowest == math.huge and '+inf' or lowest == -math.huge and '-inf' or text(lowest)
-    local rows = {}
-    for _, set in ipairs(f.sets) do
-      local flat = redis.call('ZREVRANGEBYSCORE', set, high, low, 'WITHSCORES', 'LIMIT', 0, step)
-      for i = 1, #flat, 2 do
-        rows[#rows + 1] = { tonumber(flat[i + 1]), flat[i] }
-      end
-    end
-    table.sort(rows, newest_first)
+    local rows = rows_below(high, low, step)
     for i = 1, math.min(step, #rows) do
-      before, looked_at = rows[i][1], looked_at + 1
+      high, looked_at = rows[i][1], looked_at + 1
       if not f.checked or fits(record(rows[i][2])) then
         found[#found + 1] = rows[i]
         if #found > f.limit then
@@ -96,7 +139,7 @@ local function by_sets()
     end
     step = math.max(step, 500)
   end
-  return found, before
+  return found, high
 end
 
 local found, cursor

@@ -12,28 +12,45 @@ local source, status = ARGV[1], ARGV[2]
 local most, tombstone_ms = tonumber(ARGV[4]), tonumber(ARGV[6])
 local before_ms = now_ms() - tonumber(ARGV[5])
 local salt = redis.call('GET', P .. 'salt')
-local set = P .. 'is:' .. source .. ':' .. status
 local removed, last = 0, ''
 
-local low = ARGV[3] == '' and '-inf' or '(' .. ARGV[3]
-local rows = redis.call('ZRANGEBYSCORE', set, low, '+inf', 'WITHSCORES', 'LIMIT', 0, most)
-for i = 1, #rows, 2 do
-  local id = rows[i]
-  local r = redis.call('HMGET', P .. 'r:' .. id, 'created_ms', 'updated_ms', 'box')
+local function oldest_first()
+  local after = ARGV[3]
+  local low = after == '' and '-inf' or '(' .. after
+  local set = P .. 'is:' .. source .. ':' .. status
+  local flat, rows = redis.call('ZRANGEBYSCORE', set, low, '+inf', 'WITHSCORES', 'LIMIT', 0, most), {}
+  for i = 1, #flat, 2 do
+    rows[#rows + 1] = { tonumber(flat[i + 1]), flat[i] }
+  end
+  low = after == '' and '-' or '[' .. place_of(tonumber(after) + 1, '')
+  for _, place in ipairs(tree_range('done:' .. source .. ':' .. status, low, '+', most)) do
+    rows[#rows + 1] = { placed(place) }
+  end
+  table.sort(rows, function(a, b)
+    return a[1] < b[1]
+  end)
+  return rows
+end
+
+local rows = oldest_first()
+for i = 1, math.min(most, #rows) do
+  local id = rows[i][2]
+  local r = fields_of(id, 'created_ms', 'updated_ms', 'thread_id')
   -- Positions grow with time: whoever follows was admitted later still.
   if tonumber(r[1] or '0') >= before_ms then
     return { removed, '' }
   end
-  last = text(tonumber(rows[i + 1]))
-  if r[2] and tonumber(r[2]) < before_ms and redis.call('HEXISTS', P .. 'leases', r[3] or '') == 0 then
-    local _, ticket, thread = erase(id, salt, tombstone_ms)
-    if thread and thread ~= '' then
-      erase_thread(thread)
+  last = text(rows[i][1])
+  local box = redis.call('HGET', P .. 'r:' .. id, 'box') or r[3] or ''
+  if r[2] and tonumber(r[2]) < before_ms and redis.call('HEXISTS', P .. 'leases', box) == 0 then
+    local gone = erase(id, salt, tombstone_ms)
+    if gone.thread_id ~= '' then
+      erase_thread(gone.thread_id)
     end
-    if ARGV[7] == '1' and ticket and ticket ~= '' then
-      erase_link(source, ticket)
+    if ARGV[7] == '1' and gone.ticket_id ~= '' then
+      erase_link(source, gone.ticket_id)
     end
     removed = removed + 1
   end
 end
-return { removed, #rows == 2 * most and last or '' }
+return { removed, #rows >= most and last or '' }

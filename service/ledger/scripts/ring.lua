@@ -9,8 +9,7 @@
 -- Returns 1 where it was rung.
 
 local now = now_ms()
-local box = redis.call('HGET', P .. 'r:' .. ARGV[1], 'box') or ARGV[1]
-box = redis.call('HGET', P .. 't:' .. box, 'alias') or box
+local box = box_of(ARGV[1])
 if redis.call('HEXISTS', P .. 'leases', box) == 1 or not head_of(box) then
   return 0
 end

@@ -7,7 +7,7 @@
 -- Returns {'done', status before}, {'conflict', status, reason} or {'missing'}.
 
 local id = ARGV[1]
-local r = redis.call('HMGET', P .. 'r:' .. id, 'status', 'reason', 'box')
+local r = fields_of(id, 'status', 'reason', 'box')
 if not r[1] then
   return { 'missing' }
 end

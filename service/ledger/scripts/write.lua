@@ -5,10 +5,11 @@
 -- ARGV[4]  epoch the lease was taken in
 -- ARGV[5]  quarantine_ms
 -- ARGV[6]  lease_ms
--- ARGV[7]  the thread, as an opaque string
+-- ARGV[7]  JSON list of the fields and values that hold the thread: doc, doc1, ..., opaque to the scripts
 -- ARGV[8]  JSON list of observations [effect, claim]: noted in any case, fenced or not
 -- ARGV[9]  JSON list of effects that are part of the thread by now
--- ARGV[10] JSON list of writes {id, expect, status, fields: [field, value, ...]}, all values strings
+-- ARGV[10] JSON list of writes {id, expect, status, fields: [field, value, ...], rest}, all values strings; rest is what
+--          the archive keeps beside what scripts ask for, of those that end there
 -- ARGV[11] '1' where the thread holds an effect of ours that nobody claims (rule 16)
 -- ARGV[12] the holder's how-manieth write this is: an earlier one than the latest is refused (rule 14)
 -- ARGV[13] JSON list of cases that are new to the thread: events that name one of them belong here (rule 2)
@@ -30,7 +31,7 @@ end
 hold(box, token, step, renewals + 1)
 local writes = cjson.decode(ARGV[10])
 for _, case in ipairs(cjson.decode(ARGV[13])) do
-  if redis.call('HEXISTS', P .. 't:' .. case, 'alias') == 0 then
+  if home_of(case) == case then
     move_box(case, box)
   end
 end
@@ -43,12 +44,20 @@ if mode == 'save' and writes[1].status == 'running' and head_of(box) ~= writes[1
   return { 'fenced' }
 end
 if string.sub(box, 1, 2) ~= 'k:' then
-  redis.call('HSET', thread_key, 'doc', ARGV[7])
-  if ARGV[14] == '1' then
-    redis.call('HSET', thread_key, 'unsettled', '1')
-  else
-    redis.call('HDEL', thread_key, 'unsettled')
+  -- Made anew, since a hash that held a long value never gets its compact form back.
+  local kept, told = redis.call('HGETALL', thread_key), cjson.decode(ARGV[7])
+  for i = 1, #kept, 2 do
+    if not string.find(kept[i], '^doc%d*$') and kept[i] ~= 'unsettled' then
+      told[#told + 1] = kept[i]
+      told[#told + 1] = kept[i + 1]
+    end
   end
+  if ARGV[14] == '1' then
+    told[#told + 1] = 'unsettled'
+    told[#told + 1] = '1'
+  end
+  redis.call('DEL', thread_key)
+  redis.call('HSET', thread_key, unpack(told))
 end
 for _, effect in ipairs(cjson.decode(ARGV[9])) do
   redis.call('HDEL', thread_key, 'o:' .. effect)
@@ -62,6 +71,9 @@ for _, w in ipairs(writes) do
     local case = redis.call('HGET', key, 'new_case_id')
     found_before(w.id, was[2], case)
     find(w.id, case)
+    if w.rest then
+      archive(w.id, w.rest)
+    end
   end
 end
 if ARGV[11] == '1' then

@@ -1,0 +1,67 @@
+"""JSON made short for Redis: deflated against what ours always says, and written as text.
+
+A hash keeps its compact form while no value in it is longer than 64 bytes, and takes some 80 bytes more for
+each field from then on: so what a hash holds packed is cut into pieces, fields `name`, `name1`, `name2`, ...
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from base64 import b85decode, b85encode
+from collections.abc import Mapping
+from typing import Any
+
+PIECE_CHARACTERS = 64
+MOST_PIECES = 100
+"""Beyond that the hash has left its compact form anyway (512 fields, or 128 in Redis 7)."""
+MARK = "~"
+"""Begins what is packed with `DICTIONARY`; plain JSON begins with a brace."""
+
+DICTIONARY = (
+    b'"error":"the worker went away""outcome":"interrupted""outcome":"not_sent""outcome":"unknown"'
+    b'"outcome":"refused""outcome":"skipped""outcome":"adopted""duplicates":[["acted_late""intents":[{'
+    b'"reopen_id":"","attempt":1,"kind":"append","kind":"create","seen":["view":"thread","view":"messages",'
+    b'"token":"rx-","words":"","at_ms":1"ends_by_ms":1,"case_id":"empty_looks":1,"state":"absent""detail":"",'
+    b'"again_of":"","again_reason":"","email":"","text":"","spent":"1","sent":"1","text_dropped":"True",'
+    b'"claims":[["message:","contact_id":5,"cases":[[1,"pending",[1,"closed",1795,1795,null],'
+    b'[1,"active",null,1795,""]],"claims":[["case:1","",1,1]],"session_id":"","last_made":1'
+    b'"append","read_messages","read_contact_cases",["dns",["tls",["pool",["connect",{"attempts":'
+    b'[{"number":1,"started_ms":1795,"ended_ms":1795,"outcome":"appended","outcome":"reopened","http_status":200,'
+    b'"calls":[{"name":"read_case","started_ms":1795,"duration_ms":1,"http_status":200,'
+    b'"timings_ms":[["connect",1],["first_byte",1]]},{"name":"read_cases","started_ms":1795,"duration_ms":1,'
+    b'"http_status":200,"timings_ms":[["first_byte",2]]},{"name":"reopen","started_ms":1795,"duration_ms":1,'
+    b'"http_status":200,"timings_ms":[["first_byte",1]]}]}]}'
+)
+"""What is packed can only be read with these very bytes: a better dictionary gets a mark of its own."""
+
+
+def packed_json(value: object) -> str:
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, DICTIONARY)
+    raw = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return MARK + b85encode(deflate.compress(raw) + deflate.flush()).decode()
+
+
+def unpacked_json(text: str) -> Any:
+    """What was packed, or what plain JSON says."""
+    if not text.startswith(MARK):
+        return json.loads(text)
+    inflate = zlib.decompressobj(-15, DICTIONARY)
+    return json.loads(inflate.decompress(b85decode(text[len(MARK) :])).decode("utf-8", "surrogatepass"))
+
+
+def in_pieces(name: str, text: str) -> list[str]:
+    """Fields and values in turn under which a hash holds a text."""
+    if len(text) > PIECE_CHARACTERS * MOST_PIECES:
+        return [name, text]
+    pieces = [text[start : start + PIECE_CHARACTERS] for start in range(0, len(text), PIECE_CHARACTERS)]
+    return [part for place, piece in enumerate(pieces) for part in (f"{name}{place or ''}", piece)]
+
+
+def from_pieces(name: str, fields: Mapping[str, str]) -> str:
+    """The text that a hash holds in pieces, "" where it holds none."""
+    text, place = fields.get(name, ""), 1
+    while (piece := fields.get(f"{name}{place}")) is not None:
+        text += piece
+        place += 1
+    return text

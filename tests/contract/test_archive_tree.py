@@ -1,0 +1,67 @@
+"""The archive's trees against one sorted list, on a real Redis."""
+
+from __future__ import annotations
+
+import random
+from bisect import bisect_left
+
+import pytest
+import redis
+
+from service.ledger.scripts import script
+
+LEAF_MEMBERS = 128
+COMPACT = {b"listpack", b"ziplist"}
+
+
+@pytest.fixture
+def server(redis_url: str) -> redis.Redis:
+    return redis.Redis.from_url(redis_url)
+
+
+@pytest.fixture
+def call(server: redis.Redis):
+    """Call one of the tree's functions."""
+    common, tree = script("common"), script("tree")
+    body = """
+    local act, name = ARGV[1], 'names'
+    if act == 'add' then return tree_add(name, ARGV[2]) end
+    if act == 'remove' then return tree_remove(name, ARGV[2]) end
+    local range = act == 'up' and tree_range or tree_range_down
+    return range(name, ARGV[2], ARGV[3], tonumber(ARGV[4]))
+    """
+    loaded = server.register_script(f"{common}\n{tree.removeprefix(common)}\n{body}")
+    return lambda *args: loaded(args=args)
+
+
+@pytest.mark.parametrize("grows_at_its_end", [False, True])
+def test_a_tree_answers_as_one_sorted_set(server: redis.Redis, call, grows_at_its_end: bool):
+    """Whatever was added and removed, ranges are those of one sorted list, and leaves stay compact."""
+    rng, model = random.Random(7), []
+    for number in range(3_000):
+        if model and rng.random() < 0.35:
+            gone = model.pop(rng.randrange(len(model)))
+            call("remove", gone)
+            assert not server.keys(b"*" + gone + b"*")
+        else:
+            member = b"%09d" % (number if grows_at_its_end else rng.randrange(10**6))
+            call("add", member)
+            if member not in model:
+                model.insert(bisect_left(model, member), member)
+        if number % 100 == 0:
+            low, most = b"%09d" % rng.randrange(10**6), rng.randrange(1, 300)
+            at = bisect_left(model, low)
+            assert call("up", b"[" + low, "+", most) == model[at : at + most]
+            assert call("down", b"(" + low, "-", most) == model[:at][::-1][:most]
+    low, high = model[len(model) // 4], model[len(model) // 2]
+    within = [member for member in model if low <= member < high]
+    assert call("up", b"[" + low, b"(" + high, 9_999) == within
+    assert call("down", b"(" + high, b"[" + low, 9_999) == within[::-1]
+    assert int(server.hget("reopener:sizes", "names")) == len(model)
+    leaves = server.keys("reopener:leaf:names:*")
+    assert all(server.object("encoding", leaf) in COMPACT for leaf in leaves)
+    least = len(model) / LEAF_MEMBERS
+    assert least <= len(leaves) <= 4 * least
+    for member in model:
+        call("remove", member)
+    assert not [key for key in server.keys("reopener:*") if not key.endswith(b"epoch")]
