@@ -2,8 +2,8 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test simulate chaos bench-dashboard bench-sources bench-kills bench-workers bench-intake bench-growth \
-	screenshots lint format types setup setup-dev lock clean
+.PHONY: help run test simulate chaos bench-dashboard bench-durability bench-sources bench-kills bench-workers bench-intake \
+	bench-growth screenshots lint format types setup setup-dev lock clean
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -44,6 +44,9 @@ bench-intake: setup-dev ## accepted deliveries a second beside others (ARGS=outa
 
 bench-growth: setup-dev ## Redis memory for each finished reopen
 	@$(PY) -m bench.growth $(ARGS)
+
+bench-durability: setup-dev ## what it costs to have replicas and disks confirm deliveries before they are answered
+	@$(PY) -m bench.durability $(ARGS)
 
 bench-kills: setup-dev ## kill workers in the middle of calls: how soon is Acquire asked what came of them?
 	@$(PY) -m bench.kills $(ARGS)

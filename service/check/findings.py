@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from service.settings import Settings, SettingsError, SourceSettings
 from service.sources import KINDS
+
+if TYPE_CHECKING:
+    from service.check.of_redis import RedisState
 
 SECRET_CHARACTERS = 16
 DISTINCT_CHARACTERS = 6
 STANDARD_SECRET_BYTES = 24
 """As Standard Webhooks 1.0 asks for: 24 to 64 bytes."""
-OLDEST_REDIS = (6, 2)
-OLDEST_VALKEY = (7, 2)
-FULL_MEMORY_SHARE = 0.8
 SILENT_SWEEPER_SECONDS = 30
 CLOCK_WARNING_SECONDS = 5
 CLOCK_ERROR_SECONDS = 60
@@ -33,21 +32,6 @@ class Finding:
     code: str
     message: str
     mend: str
-
-
-@dataclass(frozen=True, slots=True)
-class RedisState:
-    """What Redis tells of itself and of the workers.
-
-    `info` is the answer to INFO. `appendfsync` is None where CONFIG is forbidden, as managed Redis does.
-    `sweeper_beats_ms` are the latest beats of all sweepers, in unix ms.
-    """
-
-    info: Mapping[str, Any]
-    appendfsync: str | None
-    workers: int
-    is_suspended: bool
-    sweeper_beats_ms: Sequence[int]
 
 
 def settings_faults(error: SettingsError) -> list[Finding]:
@@ -109,108 +93,6 @@ def _decoded_bytes(secret: str) -> int:
 def _is_weak(secret: str) -> bool:
     """Say whether trying may find the secret: it is short, or a few characters over and over."""
     return len(secret) < SECRET_CHARACTERS or len(set(secret)) < DISTINCT_CHARACTERS
-
-
-def redis_missing() -> Finding:
-    return Finding(
-        "error", "redis_missing", "REDIS_URL is not set", "set it to the Redis that keeps the ledger"
-    )
-
-
-def redis_refused(words: str) -> Finding:
-    return Finding(
-        "error",
-        "redis_refused",
-        f"Redis refuses us: {words}",
-        "correct user and password in REDIS_URL, or what Redis permits that user",
-    )
-
-
-def redis_out_of_reach(words: str) -> Finding:
-    return Finding(
-        "error",
-        "redis_out_of_reach",
-        f"Redis does not answer: {words}",
-        "start it, or correct REDIS_URL; until then webhooks are answered with 503",
-    )
-
-
-def judge_redis(state: RedisState) -> Iterator[Finding]:
-    """Find what would lose or refuse records, or needs a newer server."""
-    yield from _judge_version(state.info)
-    yield from _judge_durability(state)
-    yield from _judge_memory(state.info)
-    if state.info.get("role") == "slave":
-        yield Finding(
-            "error",
-            "redis_replica",
-            "this Redis is a replica: it refuses writes",
-            "point REDIS_URL at the master, or at the sentinels",
-        )
-
-
-def _judge_version(info: Mapping[str, Any]) -> Iterator[Finding]:
-    name, version, oldest = "Redis", str(info.get("redis_version", "")), OLDEST_REDIS
-    if "valkey_version" in info:
-        # Valkey tells, as its Redis version, the one that clients may take it for.
-        name, version, oldest = "Valkey", str(info["valkey_version"]), OLDEST_VALKEY
-    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < oldest:
-        yield Finding(
-            "error",
-            "redis_too_old",
-            f"{name} {version} is too old",
-            "install Redis 6.2 or newer, or Valkey 7.2 or newer",
-        )
-
-
-def _judge_durability(state: RedisState) -> Iterator[Finding]:
-    if not state.info.get("aof_enabled"):
-        yield Finding(
-            "error",
-            "redis_without_aof",
-            "Redis keeps no append-only file: a restart forgets accepted deliveries",
-            "set appendonly yes",
-        )
-    elif state.info.get("aof_last_write_status", "ok") != "ok":
-        yield Finding(
-            "error",
-            "redis_aof_failing",
-            "Redis cannot write its append-only file",
-            "look at its disk and its log",
-        )
-    if state.appendfsync == "no":
-        yield Finding(
-            "error",
-            "redis_appendfsync_no",
-            "Redis leaves it to the kernel when records reach the disk: a power cut may lose half a minute",
-            "set appendfsync everysec, or always",
-        )
-    elif state.appendfsync is None:
-        yield Finding(
-            "warning",
-            "redis_config_unreadable",
-            "Redis forbids CONFIG, so when it writes to the disk (appendfsync) cannot be read",
-            "look it up where this Redis is managed: everysec or always is right",
-        )
-
-
-def _judge_memory(info: Mapping[str, Any]) -> Iterator[Finding]:
-    policy = str(info.get("maxmemory_policy", "noeviction"))
-    if policy != "noeviction":
-        yield Finding(
-            "error",
-            "redis_evicts",
-            f"Redis throws records away when its memory is full (maxmemory-policy {policy})",
-            "set maxmemory-policy noeviction",
-        )
-    limit_bytes, used_bytes = int(info.get("maxmemory", 0)), int(info.get("used_memory", 0))
-    if limit_bytes and used_bytes >= FULL_MEMORY_SHARE * limit_bytes:
-        yield Finding(
-            "warning",
-            "redis_nearly_full",
-            f"Redis uses {used_bytes * 100 // limit_bytes} % of its maxmemory; when full it takes no webhook",
-            "raise maxmemory, or lower [retention]",
-        )
 
 
 def judge_workers(state: RedisState, *, now_ms: int) -> Iterator[Finding]:

@@ -17,10 +17,12 @@ from redis.backoff import NoBackoff
 from rq.suspension import WORKERS_SUSPENDED
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
-from service.check import findings
-from service.check.findings import Finding, RedisState
+from service.check import findings, of_redis
+from service.check.findings import Finding
+from service.check.of_redis import RedisState
 from service.check.spool import probe_spool
 from service.clock import Clock
+from service.connections import SENTINEL_SCHEME
 from service.ledger.sweeps import SWEEPERS_KEY
 from service.queue import QUEUE_NAME
 from service.settings import Secret, Settings, SettingsError
@@ -40,10 +42,10 @@ async def check(
     """
     if isinstance(settings, SettingsError):
         return findings.settings_faults(settings)
-    of_redis, of_acquire = await asyncio.gather(
-        _probe_redis(settings.redis_url, clock, connect or _connect), _probe_acquire(settings, clock)
+    in_redis, in_acquire = await asyncio.gather(
+        _probe_redis(settings, clock, connect or _connect), _probe_acquire(settings, clock)
     )
-    return [*findings.judge_settings(settings), *probe_spool(settings), *of_redis, *of_acquire]
+    return [*findings.judge_settings(settings), *probe_spool(settings), *in_redis, *in_acquire]
 
 
 def _connect(url: str) -> Redis:
@@ -52,16 +54,21 @@ def _connect(url: str) -> Redis:
     )
 
 
-async def _probe_redis(url: Secret | None, clock: Clock, connect: Connect) -> list[Finding]:
+async def _probe_redis(settings: Settings, clock: Clock, connect: Connect) -> list[Finding]:
+    url = settings.redis_url
     if url is None:
-        return [findings.redis_missing()]
+        return [of_redis.redis_missing()]
     try:
         async with asyncio.timeout(PROBE_SECONDS), _client(connect, url) as client:
             state = await _redis_state(client)
     except (exceptions.RedisError, OSError) as error:
-        finding = findings.redis_refused if _is_refusal(error) else findings.redis_out_of_reach
+        finding = of_redis.redis_refused if _is_refusal(error) else of_redis.redis_out_of_reach
         return [finding(_words_of(error))]
-    return [*findings.judge_redis(state), *findings.judge_workers(state, now_ms=clock.now_ms())]
+    fails_over = url.reveal().startswith(f"{SENTINEL_SCHEME}:")
+    return [
+        *of_redis.judge_redis(state, settings.redis, fails_over=fails_over),
+        *findings.judge_workers(state, now_ms=clock.now_ms()),
+    ]
 
 
 @asynccontextmanager
@@ -76,7 +83,7 @@ async def _client(connect: Connect, url: Secret) -> AsyncIterator[Redis]:
 async def _redis_state(client: Redis) -> RedisState:
     async with client.pipeline(transaction=False) as pipeline:
         pipeline.info()
-        pipeline.config_get("appendfsync")
+        pipeline.config_get("*")
         pipeline.smembers(WORKERS_BY_QUEUE_KEY % QUEUE_NAME)
         pipeline.exists(WORKERS_SUSPENDED)
         pipeline.hvals(SWEEPERS_KEY)
@@ -86,7 +93,7 @@ async def _redis_state(client: Redis) -> RedisState:
             raise answer
     return RedisState(
         info=info,
-        appendfsync=None if isinstance(config, exceptions.RedisError) else _appendfsync(config),
+        config=None if isinstance(config, exceptions.RedisError) else _as_text(config),
         # A worker that was killed stays in the set; its own key runs out.
         workers=await client.exists(*worker_keys) if worker_keys else 0,
         is_suspended=bool(is_suspended),
@@ -94,10 +101,12 @@ async def _redis_state(client: Redis) -> RedisState:
     )
 
 
-def _appendfsync(config: dict[bytes | str, bytes | str]) -> str | None:
-    for value in config.values():
-        return value.decode() if isinstance(value, bytes) else value
-    return None
+def _as_text(config: dict[bytes | str, bytes | str]) -> dict[str, str]:
+    return {_text(name): _text(value) for name, value in config.items()}
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def _is_refusal(error: Exception) -> bool:

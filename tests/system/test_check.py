@@ -14,19 +14,21 @@ from datetime import timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 import rq
 
 from service.check import check
-from service.check.findings import RedisState, judge_redis
+from service.check.of_redis import RedisState, judge_redis
 from service.check.probes import SWEEPERS_KEY
 from service.clock import SystemClock
 from service.embedded import find_server
 from service.queue import QUEUE_NAME
 from service.settings import (
     AcquireSettings,
+    RedisSettings,
     ReopenSettings,
     RetentionSettings,
     Secret,
@@ -48,7 +50,9 @@ def redis_url(tmp_path_factory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("redis")
     path = folder / "redis.sock"
     command = [find_server(), "--port", "0", "--unixsocket", path, "--dir", folder, "--save", ""]
-    with subprocess.Popen([*command, "--appendonly", "yes"], stdout=subprocess.DEVNULL) as server:
+    with subprocess.Popen(
+        [*command, "--appendonly", "yes", "--appendfsync", "always"], stdout=subprocess.DEVNULL
+    ) as server:
         wait_until_accepting(path)
         yield f"unix://{path}"
         server.terminate()
@@ -71,12 +75,13 @@ def wait_until_accepting(path: Path) -> None:
 def server(redis_url) -> Iterator[redis.Redis]:
     """A client of the real server, whose data and configuration are as before when the test ends."""
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
-        before = client.config_get("append*") | client.config_get("maxmemory*")
+        changed = ("appendonly", "appendfsync", "maxmemory", "maxmemory-policy", "min-replicas-to-write")
+        before = {name: client.config_get(name)[name] for name in changed}
         client.flushall()
         yield client
         client.replicaof("NO", "ONE")
-        for name in ("appendonly", "appendfsync", "maxmemory", "maxmemory-policy"):
-            client.config_set(name, before[name])
+        for name, value in before.items():
+            client.config_set(name, value)
 
 
 @pytest.fixture
@@ -224,11 +229,13 @@ class TestRedis:
         [
             ("appendonly", "no", "redis_without_aof"),
             ("appendfsync", "no", "redis_appendfsync_no"),
+            ("appendfsync", "everysec", "redis_forgets_at_power_cut"),
+            ("min-replicas-to-write", "1", "redis_takes_no_writes"),
             ("maxmemory-policy", "allkeys-lru", "redis_evicts"),
         ],
     )
     async def test_configuration_that_loses_records(self, settings, working, name, value, expected):
-        """Redis without AOF, without fsync, or with an evicting policy is found."""
+        """Redis that loses or refuses records, for good or at a power cut, is found."""
         working.config_set(name, value)
         assert await codes(settings) == [expected]
 
@@ -284,15 +291,55 @@ class TestRedis:
             ({"redis_version": "10.0.1"}, False),
             ({"redis_version": "7.2.4", "valkey_version": "7.1.9"}, True),
             ({"redis_version": "7.2.4", "valkey_version": "8.0.1"}, False),
-            ({}, True),
+            ({"redis_version": ""}, True),
         ],
     )
     def test_version(self, info, is_too_old):
         """Redis before 6.2 and Valkey before 7.2 are too old; later ones are not, also with two digits."""
-        state = RedisState(
-            {"aof_enabled": 1, **info}, "everysec", 1, is_suspended=False, sweeper_beats_ms=[1]
-        )
-        assert [finding.code for finding in judge_redis(state)] == ["redis_too_old"] * is_too_old
+        assert judged(info) == ["redis_too_old"] * is_too_old
+
+    @pytest.mark.parametrize(
+        ("asked", "info", "expected"),
+        [
+            (RedisSettings(wait_aof=True), {"appendfsync": "everysec"}, ["redis_wait_too_short"]),
+            (RedisSettings(wait_aof=True, wait_timeout_ms=1_300), {"appendfsync": "everysec"}, []),
+            (
+                RedisSettings(wait_aof=True, wait_timeout_ms=1_300),
+                {"appendfsync": "everysec", "valkey_version": "9.1.2"},
+                ["redis_waitaof_premature"],
+            ),
+            (RedisSettings(wait_aof=True), {"valkey_version": "9.1.2"}, []),
+            (RedisSettings(wait_aof=True), {"appendfsync": "no"}, ["redis_appendfsync_no"]),
+            (RedisSettings(wait_aof=True), {"redis_version": "7.0.15"}, ["redis_without_waitaof"]),
+            (RedisSettings(wait_aof=True), {"redis_version": "7.2.4"}, []),
+            (RedisSettings(wait_aof=True), {"aof_enabled": 0}, ["redis_without_aof"]),
+            (RedisSettings(wait_replicas=1), {}, ["redis_replicas_missing"]),
+            (RedisSettings(wait_replicas=1), {"slave0": "wait_bgsave"}, ["redis_replicas_missing"]),
+            (RedisSettings(wait_replicas=1), {"slave0": "online"}, []),
+            (RedisSettings(wait_replicas=2), {"slave0": "online"}, ["redis_replicas_missing"]),
+            (RedisSettings(), {"slave0": "online"}, ["redis_forgets_at_failover"]),
+            (RedisSettings(), {"cluster_enabled": 1}, ["redis_cluster"]),
+        ],
+    )
+    def test_what_is_asked_in_vain(self, asked, info, expected):
+        """What the settings ask for and Redis cannot give is found, and what they ought to ask for too."""
+        assert judged(info, asked) == expected
+
+    def test_sentinels_without_a_wait(self):
+        """Behind sentinels a replica may take over, also where there is none at this moment."""
+        assert judged({}, fails_over=True) == ["redis_forgets_at_failover"]
+
+
+def judged(
+    info: dict[str, Any], asked: RedisSettings | None = None, *, fails_over: bool = False
+) -> list[str]:
+    """The codes for a Redis that is sound but for what `info` tells."""
+    told = {"redis_version": "8.0.0", "aof_enabled": 1, **info}
+    config = {"appendfsync": told.pop("appendfsync", "always")}
+    if "slave0" in told:
+        told |= {"connected_slaves": 1, "slave0": {"state": told["slave0"]}}
+    state = RedisState(told, config, 1, is_suspended=False, sweeper_beats_ms=[1])
+    return [finding.code for finding in judge_redis(state, asked or RedisSettings(), fails_over=fails_over)]
 
 
 class TestWorkers:
