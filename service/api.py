@@ -13,10 +13,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from service import views
+from service.alerts.asked import AlertsApi
 from service.answers import error
 from service.asking import (
     Unclear,
     body_of,
+    caller,
     choice_of,
     id_of,
     limit_of,
@@ -29,7 +31,7 @@ from service.auth import Gatekeeper
 from service.domain.errors import Conflict, KeyReused, NotFound, ReopenerError
 from service.domain.reopens import RETRYABLE, Status, reopen_id
 from service.ledger.admission import Admission
-from service.ledger.audit import By, line
+from service.ledger.audit import line
 from service.ledger.links import Link
 from service.ledger.listing import Wanted
 from service.logs import get_logger
@@ -46,7 +48,6 @@ if TYPE_CHECKING:
 API_SOURCE = "api"
 VERDICTS = ("accepted", "duplicate", "ignored", "held", "rejected")
 LONGEST_KEY = 200
-LONGEST_ACTOR = 80
 LONGEST_REASON = 1_000
 LONGEST_MESSAGE = 500_000
 RETRY_AFTER_SECONDS = 5
@@ -79,6 +80,7 @@ def routes(ledger: Ledger, settings: Settings, clock: Clock, spool: SpoolOf) -> 
         ("GET", "/api/stats", api.stats),
         ("POST", "/api/pause", api.pause),
         ("POST", "/api/resume", api.resume),
+        ("POST", "/api/alerts/test", AlertsApi(ledger, settings.alerts, clock).test),
     ]
     return [Route(path, api.guarded(handler), methods=[method]) for method, path, handler in guarded]
 
@@ -157,7 +159,7 @@ class Api:
             contact_id=contact_id,
             thread_id=thread_id,
             text=message,
-            audit=line(_by(request), "start", new_id),
+            audit=line(caller(request), "start", new_id),
         )
         (admitted,) = await self.ledger.admissions.admit([admission])
         if admitted.conflict:
@@ -168,7 +170,7 @@ class Api:
         return JSONResponse(views.reopen(record))
 
     async def retry(self, request: Request) -> Response:
-        record = await self.ledger.verbs.retry(request.path_params["id"], by=_by(request))
+        record = await self.ledger.verbs.retry(request.path_params["id"], by=caller(request))
         return self._changed("retried", JSONResponse(views.reopen(record)), reopen_id=record.id)
 
     async def retry_all(self, request: Request) -> Response:
@@ -181,17 +183,17 @@ class Api:
         source = text_of(told, "source", longest=LONGEST_KEY, needed=False) or None
         count = await self.ledger.verbs.retry_all(Status(status), source)
         subject = f"all {status}" + (f" of {source}" if source else "")
-        await self.ledger.audit.note(_by(request), "retry", subject, count=count)
+        await self.ledger.audit.note(caller(request), "retry", subject, count=count)
         return self._changed("retried_all", JSONResponse({"count": count}), status=status, count=count)
 
     async def cancel(self, request: Request) -> Response:
-        record = await self.ledger.verbs.cancel(request.path_params["id"], by=_by(request))
+        record = await self.ledger.verbs.cancel(request.path_params["id"], by=caller(request))
         return self._changed("cancelled", JSONResponse(views.reopen(record)), reopen_id=record.id)
 
     async def resolve(self, request: Request) -> Response:
         told = await body_of(request, known=("contact_id", "thread_id"))
         ids = id_of(told, "contact_id"), id_of(told, "thread_id")
-        record = await self.ledger.verbs.resolve(request.path_params["id"], *ids, by=_by(request))
+        record = await self.ledger.verbs.resolve(request.path_params["id"], *ids, by=caller(request))
         return self._changed("resolved", JSONResponse(views.reopen(record)), reopen_id=record.id)
 
     async def run_again(self, request: Request) -> Response:
@@ -201,7 +203,9 @@ class Api:
         first = request.path_params["id"]
         key = request.headers.get("idempotency-key") or uuid4().hex
         again_id = reopen_id(f"again\0{first}", key)
-        record = await self.ledger.verbs.run_again(first, why, key=again_id, text=words, by=_by(request, why))
+        record = await self.ledger.verbs.run_again(
+            first, why, key=again_id, text=words, by=caller(request, why)
+        )
         return self._changed(
             "run_again", JSONResponse(views.reopen(record)), reopen_id=record.id, first=first
         )
@@ -223,13 +227,13 @@ class Api:
         source, ticket_id = request.path_params["source"], request.path_params["ticket_id"]
         told = await body_of(request, known=("contact_id", "thread_id"))
         link = Link(id_of(told, "contact_id"), id_of(told, "thread_id"))
-        released = await self.ledger.verbs.link(source, ticket_id, link, by=_by(request))
+        released = await self.ledger.verbs.link(source, ticket_id, link, by=caller(request))
         answer = JSONResponse(views.link(source, ticket_id, link) | {"released": released})
         return self._changed("linked", answer, source=source, ticket_id=ticket_id)
 
     async def delete_link(self, request: Request) -> Response:
         source, ticket_id = request.path_params["source"], request.path_params["ticket_id"]
-        if not await self.ledger.account.unlink(source, ticket_id, _by(request)):
+        if not await self.ledger.account.unlink(source, ticket_id, caller(request)):
             raise NotFound("this ticket is not linked")
         return self._changed("unlinked", Response(status_code=204), source=source, ticket_id=ticket_id)
 
@@ -251,11 +255,11 @@ class Api:
         return JSONResponse({**told, "spool": views.spool(self.spool(), now_ms)})
 
     async def pause(self, request: Request) -> Response:
-        await self.ledger.account.pause(_by(request))
+        await self.ledger.account.pause(caller(request))
         return self._changed("paused", JSONResponse({"paused": True}))
 
     async def resume(self, request: Request) -> Response:
-        await self.ledger.account.resume(_by(request))
+        await self.ledger.account.resume(caller(request))
         return self._changed("resumed", JSONResponse({"paused": False}))
 
     @staticmethod
@@ -276,10 +280,3 @@ def error_of(raised: ReopenerError) -> Response:
     return error(
         503, raised.slug, "Redis is away; try again in a moment.", retry_after_seconds=RETRY_AFTER_SECONDS
     )
-
-
-def _by(request: Request, why: str = "") -> By:
-    """Whom the audit log names: who the caller says it is, and where it called from."""
-    told = request.headers.get("x-reopener-actor", "").strip()[:LONGEST_ACTOR]
-    address = request.client.host if request.client else "somewhere"
-    return By(f"{told} at {address}" if told else address, "api", why)

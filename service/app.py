@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from service import api, dashboard, metrics, probes
+from service.alerts.watcher import Watcher
 from service.answers import error
 from service.clock import SystemClock
 from service.connections import async_client
@@ -95,7 +96,8 @@ def create_app(settings: Settings, clock: Clock) -> Starlette:
         hear,
     )
 
-    beside: list[_Beside] = [each for each in (detour, notes, kept, cases) if each]
+    watcher = Watcher(ledger, settings.alerts, clock)
+    beside: list[_Beside] = [each for each in (detour, notes, kept, cases, watcher) if each]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -8,12 +8,14 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from service.domain.decide import canonical_id
+from service.ledger.audit import By
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
 LARGEST_BODY_BYTES = 1024 * 1024
 LARGEST_ID = 2**63 - 1
+LONGEST_ACTOR = 80
 
 
 class Unclear(Exception):
@@ -111,3 +113,10 @@ def _is_number(text: str) -> bool:
 
 def _bad_cursor() -> Unclear:
     return Unclear("cursor must be the next_cursor of a page.", code="bad_cursor")
+
+
+def caller(request: Request, why: str = "") -> By:
+    """Whom the audit log names: who the caller says it is, and where it called from."""
+    told = request.headers.get("x-reopener-actor", "").strip()[:LONGEST_ACTOR]
+    address = request.client.host if request.client else "somewhere"
+    return By(f"{told} at {address}" if told else address, "api", why)

@@ -227,6 +227,7 @@ SCHEMAS: dict[str, Schema] = {
     "Delivery": {"description": "whatever the helpdesk sends; an array where it sends batches"},
     "Taken": {"oneOf": [VERDICT, _object({"status": {"const": "batch"}, "results": _list(VERDICT)})]},
     "Metrics": TEXT,
+    "AlertsTried": _object({"results": _list(_object({"channel": TEXT, "error": MAYBE_TEXT}))}),
     "Count": _object({"count": COUNT}),
     "Paused": _object({"paused": FLAG}),
     "Status": _object({"status": TEXT}),

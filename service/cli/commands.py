@@ -182,6 +182,20 @@ def check(as_json: bool) -> None:
     looking.check(as_json=as_json)
 
 
+@main.command("alert-test")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object for each channel.")
+def alert_test(as_json: bool) -> None:
+    """Send a test through every channel of [alerts].
+
+    Exit status 1 where one of them does not take it.
+
+    Example: reopener alert-test
+    """
+    from service.cli import alerting
+
+    alerting.test(as_json=as_json)
+
+
 @main.command("list")
 @click.option(
     "--status", help="held, queued, running, retrying, checking, reopened, appended, skipped, dead, cancelled"

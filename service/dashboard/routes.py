@@ -71,6 +71,7 @@ def routes(
         ("/reopens/{id}/run-again", one.run_again),
         ("/pause", overview.pause),
         ("/resume", overview.resume),
+        ("/alerts/test", setup.test_alerts),
         ("/setup/{source}/test", setup.test),
     ]
     return [

@@ -8,6 +8,9 @@ from uuid import uuid4
 
 import httpx
 
+from service.alerts.asked import NO_CHANNEL
+from service.alerts.sending import try_all
+from service.alerts.transitions import known_from
 from service.asking import Unclear, id_of
 from service.check import check
 from service.connections import async_client
@@ -66,9 +69,22 @@ class SetupPages:
         await self.ledger.audit.note(by(request), "test", source.name)
         return await self._page(request, tested=source.name, told=told)
 
+    async def test_alerts(self, request: Request) -> Response:
+        if not self.settings.alerts.channels:
+            raise Conflict(NO_CHANNEL)
+        tried = await try_all(self.settings.alerts, self.clock.now_ms())
+        await self.ledger.audit.note(by(request), "test alerts", ", ".join(tried))
+        return await self._page(request, tried=tried)
+
     async def _page(
-        self, request: Request, *, tested: str = "", told: dict[str, Any] | None = None
+        self,
+        request: Request,
+        *,
+        tested: str = "",
+        told: dict[str, Any] | None = None,
+        tried: dict[str, str | None] | None = None,
     ) -> Response:
+        _, known = await self.ledger.alerts.known()
         return render(
             request,
             "setup.html",
@@ -79,6 +95,10 @@ class SetupPages:
             findings=await self._findings(),
             tested=tested,
             told=told,
+            channels=[channel.name for channel in self.settings.alerts.channels],
+            firing=[alert for alert in known_from(known).values() if alert.fired_ms],
+            sendings=await self.ledger.alerts.latest(),
+            tried=tried,
         )
 
     async def _sent(self, request: Request, source: SourceSettings, sample: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@
     series      what happened when, for charts
     tallies     what happened since ever, for Prometheus
     crew        who works
+    alerts      what people were told of, and what has to be sent
     heard       deliveries by what they were about
     audit       who did what
     care        breaker, rate limit and retry budget, shared by all workers
@@ -46,6 +47,7 @@ All keys begin with `reopener:`
     series:*               hash    counts by minute, hour and day
     counts, tally          hash    counts since ever: events and ends; what workers tell of their calls
     heard                  hash    source -> unix ms of its latest authentic delivery
+    alerts, alerts:*               what is known of alerts, messages that wait, the latest that were sent
     audit                  stream  who did what
     breaker, calls         hash    the account's breaker; how the latest calls ended, by second
     rate, budget                   when the rate limit's bucket is full again; what retries may call
@@ -60,6 +62,7 @@ from typing import TYPE_CHECKING
 
 from service.ledger.account import Account
 from service.ledger.admission import Admissions
+from service.ledger.alerts import Alerts
 from service.ledger.audit import Audit
 from service.ledger.care import Care
 from service.ledger.cases import Cases
@@ -113,6 +116,7 @@ class Ledger:
     crews: Crews
     tallies: Tallies
     flows: Flows
+    alerts: Alerts
 
 
 def open_ledger(
@@ -151,4 +155,5 @@ def open_ledger(
         crews=Crews(connection, bells),
         tallies=Tallies(connection),
         flows=Flows(connection, care),
+        alerts=Alerts(scripts, connection),
     )

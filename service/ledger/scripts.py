@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 NAMES = (
     "admit",
+    "alert_change",
+    "alert_end",
+    "alert_take",
     "calls",
     "case",
     "claim",

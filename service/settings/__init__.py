@@ -3,6 +3,8 @@
 from service.settings.load import Role, changed_map, load, load_source
 from service.settings.model import (
     AcquireSettings,
+    AlertSettings,
+    Channel,
     RedisSettings,
     ReopenSettings,
     RetentionSettings,
@@ -14,6 +16,8 @@ from service.settings.model import (
 
 __all__ = [
     "AcquireSettings",
+    "AlertSettings",
+    "Channel",
     "RedisSettings",
     "ReopenSettings",
     "RetentionSettings",

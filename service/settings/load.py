@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 
 from service.embedded import find_socket
 from service.settings.acquire import is_token, read_acquire
+from service.settings.alerts import read_alerts
 from service.settings.environment import Environment
 from service.settings.model import (
     RedisSettings,
@@ -55,6 +56,7 @@ def load(environ: Mapping[str, str], *, role: Role, cwd: Path, kinds: Mapping[st
             secrets_needed=role in {"run", "serve"},
         ),
         redis=_read_redis(env, root.table("redis")),
+        alerts=read_alerts(env, root.table("alerts"), needed=role in {"run", "serve"}),
         redis_url=_redis_url(env) or (_embedded_redis_url(data_dir) if role == "tool" else None),
         host=_host(env),
         port=env.integer("REOPENER_PORT", 8080, at_least=0, at_most=65_535),

@@ -104,6 +104,24 @@ class RedisSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Channel:
+    """Where messages go: an address that apprise knows. `name` is the variable that holds it."""
+
+    name: str
+    url: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSettings:
+    """`unset` names variables that the table asks for and this process does not have."""
+
+    channels: tuple[Channel, ...] = ()
+    dashboard_url: str = ""
+    """Where people reach this dashboard; links in messages begin with it."""
+    unset: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SourceSettings:
     """One helpdesk webhook. `secrets` holds several while rotating, and none where the role needs none."""
 
@@ -138,3 +156,4 @@ class Settings:
     viewer_token: Secret | None = None
     """Opens the dashboard and the reading half of the API, and changes nothing."""
     redis: RedisSettings = field(default_factory=RedisSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)

@@ -23,12 +23,16 @@ OLD_SECONDS = 900
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`mend` says what to do; `link` leads to where it is seen or done."""
+    """`mend` says what to do; `link` leads to where it is seen or done. `slug` names it, with `subject` where
+    there may be several: the same for as long as it lasts.
+    """
 
     severity: Literal["bad", "wait"]
     title: str
     mend: str
     link: str | None = None
+    slug: str = ""
+    subject: str = ""
 
 
 def problems(
@@ -49,7 +53,10 @@ def _of_workers(numbers: Stats, workers: int) -> Iterator[Problem]:
     if not workers:
         waiting = f" {number(numbers.waiting)} wait." if numbers.waiting else ""
         yield Problem(
-            "bad", "No worker is running", f"Nothing is sent to Acquire. Start one: reopener work.{waiting}"
+            "bad",
+            "No worker is running",
+            f"Nothing is sent to Acquire. Start one: reopener work.{waiting}",
+            slug="no_worker",
         )
 
 
@@ -58,7 +65,7 @@ def _of_account(numbers: Stats, now_ms: int) -> Iterator[Problem]:
     if account.paused:
         by = f" by {account.paused_by}" if account.paused_by else ""
         words = "Webhooks are taken all the while. Resume below when it may go on."
-        yield Problem("wait", f"Paused{by}", words)
+        yield Problem("wait", f"Paused{by}", words, slug="paused")
     elif account.why:
         still = (account.until_ms or now_ms) - now_ms
         detail = f" {account.detail}." if account.detail else ""
@@ -66,6 +73,7 @@ def _of_account(numbers: Stats, now_ms: int) -> Iterator[Problem]:
             "bad" if account.why == "credentials_refused" else "wait",
             f"Nothing is sent: {account.why.replace('_', ' ')}",
             f"{says(account.why)}{detail} Asked again in {lasting(max(1, still / 1000))}.",
+            slug=account.why,
         )
 
 
@@ -76,7 +84,11 @@ def _of_queue(numbers: Stats, series: Series) -> Iterator[Problem]:
     if numbers.waiting >= GROWING_FROM and came > went:
         words = f"In the last {GROWING_MINUTES} minutes {number(came)} came in and {number(went)} went out."
         yield Problem(
-            "wait", f"The queue grows: {number(numbers.waiting)} wait", words, "/reopens?status=queued"
+            "wait",
+            f"The queue grows: {number(numbers.waiting)} wait",
+            words,
+            "/reopens?status=queued",
+            "queue_grows",
         )
     if numbers.oldest_waiting_seconds > OLD_SECONDS:
         yield Problem(
@@ -84,6 +96,7 @@ def _of_queue(numbers: Stats, series: Series) -> Iterator[Problem]:
             f"The oldest has waited for {lasting(numbers.oldest_waiting_seconds)}",
             "Look at what is retrying or checking, and why.",
             "/reopens?status=retrying" if numbers.by_status["retrying"] else "/reopens?status=checking",
+            slug="oldest_waiting",
         )
 
 
@@ -95,6 +108,8 @@ def _of_silence(silence: Silence, now_ms: int) -> Problem:
         f"Nothing came for {ago}; in the same hours before there were {number(silence.usual)} deliveries."
         " Look in the helpdesk whether its webhook is still switched on.",
         "/setup",
+        slug="source_silent",
+        subject=silence.source,
     )
 
 
@@ -104,6 +119,7 @@ def _of_ledger(numbers: Stats) -> Iterator[Problem]:
             "bad",
             "The numbers do not add up",
             "Accepted differs from the sum of all statuses: a fault of ours, please report it.",
+            slug="unbalanced",
         )
     if numbers.duplicates:
         yield Problem(
@@ -111,4 +127,5 @@ def _of_ledger(numbers: Stats) -> Iterator[Problem]:
             f"{number(numbers.duplicates)} thread{'s' * (numbers.duplicates != 1)} with a duplicate",
             "Acquire acted twice for one reply. Each thread's page shows the cause.",
             "/threads",
+            slug="duplicates",
         )
