@@ -144,17 +144,19 @@ def named(keys: Iterable[str]) -> list[Condition]:
 
 
 @pytest.mark.parametrize(
-    "url",
+    "written",
     [
-        "https://hooks.slack.com/services/T0001/B0002/s3cr3tPart",
-        "mailtos://ops:s3cr3tPart@mail.example.com",
-        "json://example.com/hook?token=s3cr3tPart&x=1",
-        "json://user:s3cr3tPart%21@example.com",
+        "https://hooks.slack.com/services/T0001/B0002/{}",
+        "mailtos://ops:{}@mail.example.com",
+        "json://example.com/hook?token={}&x=1",
     ],
 )
-def test_no_part_of_an_address_is_repeated(url: str):
+def test_no_part_of_an_address_is_repeated(written: str):
     """Whatever a library says of a failure, what could open the channel is taken out of it."""
-    for part in ("s3cr3tPart", "s3cr3tPart!", url):
+    secret, quoted = "s3cr3t!Part", "s3cr3t%21Part"
+    url = written.format(quoted)
+    for part in (secret, quoted, url):
         told = child._without_secrets(f"refused by {part}: error=500", url)
-        assert "s3cr3tPart" not in told
+        assert secret not in told
+        assert quoted not in told
         assert "error=500" in told
