@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpcore
 import pytest
 import uvloop
 from cryptography import x509
@@ -35,6 +34,8 @@ from tests.edge.scripted_acquire import (
     yes,
 )
 from workers.acquire import AcquireClient
+from workers.acquire.connection import Connection
+from workers.acquire.connections import Opening
 
 CREATED = {"data": {"id": 1694, "threadId": THREAD}}
 ROOT = Path(__file__).parents[2]
@@ -46,6 +47,8 @@ from service.clock import SystemClock
 from tests.edge.scripted_acquire import sending, settings, yes
 from tests.edge.test_acquire_sockets import TEXT
 from workers.acquire import AcquireClient
+from workers.acquire.connection import Connection
+from workers.acquire.connections import Opening
 
 async def send():
     acquire = AcquireClient(settings(sys.argv[1], timeout_seconds=60), clock=SystemClock())
@@ -99,18 +102,24 @@ def test_a_call_that_is_given_up_resets_its_connection(run):
         async with scripted() as server:
             server.script(hang())
             acquire = client(server, timeout_seconds=0.3)
-            made: list[httpcore.AsyncHTTPConnection] = []
-            make = acquire._wire._connections._new_one
-            acquire._wire._connections._new_one = lambda: made.append(make()) or made[-1]
+            made: list[Connection] = []
+            connections = acquire._wire._connections
+            open_one = connections._opened
+
+            async def opened(opening: Opening) -> Connection:
+                made.append(await open_one(opening))
+                return made[-1]
+
+            connections._opened = opened
             calling = asyncio.create_task(acquire.session().send(sending(), may_send=yes))
             await server.until(lambda: len(server.received) == 1)
             (connection,) = made
-            raw = connection._connection._network_stream.get_extra_info("socket")
+            raw = connection._transport.get_extra_info("socket")
             assert raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 300
             assert raw.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8) == b"\1\0\0\0\0\0\0\0"
             await calling
-            assert connection.is_closed()
-            assert not acquire._wire._connections._idle
+            assert connection._transport.is_closing()
+            assert not connections._idle
             await acquire.aclose()
 
     run(give_up())

@@ -6,10 +6,13 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
-import httpcore
+import h11
 import pytest
+import uvloop
 
 from service.clock import SystemClock
 from service.domain.outcomes import Done, Misplaced, NotSent, Refused, Throttled, Unauthorized, Unknown
@@ -32,12 +35,16 @@ from tests.edge.scripted_acquire import (
     yes,
 )
 from workers.acquire import AcquireClient
-from workers.acquire.wire import MOST_ANSWER_BYTES
+from workers.acquire.connection import MOST_ANSWER_BYTES
 
 CREATED = {"data": {"id": 1694, "threadId": THREAD, "parentId": THREAD, "status": "active"}}
 GOOD = json.dumps(CREATED).encode()
 OWN_FORM = {"code": 503, "message": "Down for maintenance"}
 HTML = b"<html><h1>503 Service Temporarily Unavailable</h1></html>"
+
+
+def _whole(body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
 @pytest.fixture
@@ -146,6 +153,59 @@ async def test_whatever_is_no_trustworthy_answer_is_unknown(server: Scripted, st
     assert len(server.received) == 1
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(cut_after(b"HTTP/1.1 200 OK\r\n\r\n" + GOOD), id="up to the end of the connection"),
+        pytest.param(cut_after(b"HTTP/1.0 200 OK\r\n\r\n" + GOOD), id="HTTP/1.0"),
+        pytest.param(
+            sent(
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
+                % (len(GOOD), GOOD)
+            ),
+            id="in a chunk",
+        ),
+        pytest.param(
+            sent(
+                b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
+                % (len(GOOD), GOOD)
+            ),
+            id="after 100",
+        ),
+        pytest.param(
+            drip(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(GOOD), GOOD), 0.001),
+            id="byte by byte",
+        ),
+    ],
+)
+async def test_an_answer_may_come_in_any_form_of_http(server: Scripted, step: Step):
+    """However HTTP tells where an answer ends, and however it is cut up, it is read whole."""
+    assert await outcome(server, step) == Done(1694, THREAD)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+async def test_what_comes_after_an_answer_is_no_answer_to_the_next_call(server: Scripted, apart: bool):
+    """A connection on which more came than was asked for is not used again."""
+    both = [_whole(GOOD), _whole(json.dumps({"data": {"id": 7, "threadId": THREAD}}).encode())]
+    server.script(_one_after_another(*both) if apart else sent(b"".join(both)), answer(200, CREATED))
+    acquire = client(server)
+    session = acquire.session()
+    assert await session.send(sending(), may_send=yes) == Done(1694, THREAD)
+    await server.until(lambda: server.resets == 1)
+    assert await session.send(sending(), may_send=yes) == Done(1694, THREAD)
+    assert server.connections == 2
+    await acquire.aclose()
+
+
+def _one_after_another(first: bytes, second: bytes) -> Step:
+    async def step(writer: asyncio.StreamWriter) -> None:
+        await sent(first)(writer)
+        await asyncio.sleep(0.05)
+        await sent(second)(writer)
+
+    return step
+
+
 async def test_an_answer_that_breaks_off_keeps_its_status(server: Scripted):
     """The status of an answer whose body broke off is told with the unknown outcome."""
     ended = await outcome(server, cut_after(b"HTTP/1.1 201 Created\r\nContent-Length: 50\r\n\r\n{"))
@@ -184,11 +244,58 @@ async def test_a_connection_that_does_not_come_about_is_not_sent():
     assert isinstance(ended, NotSent)
 
 
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_handshake_without_an_answer_is_not_sent(run):
+    """Where TLS does not come about in time nothing was sent, the step is told, and the connection reset."""
+
+    async def wait() -> None:
+        with socket.socket() as listening:
+            listening.bind(("127.0.0.1", 0))
+            listening.listen()
+            listening.settimeout(5)
+            origin = f"https://127.0.0.1:{listening.getsockname()[1]}"
+            ended = await _outcome_at(origin, timeout_seconds=0.3)
+            assert isinstance(ended, NotSent)
+            assert "TLS" in ended.error
+            taken, _ = listening.accept()
+            taken.settimeout(5)
+            with taken, pytest.raises(ConnectionResetError):
+                taken.recv(1_048_576) and taken.recv(1)  # what it said first, and how it ended
+
+    run(wait())
+
+
+async def test_an_address_that_does_not_answer_does_not_hold_up_the_next(
+    server: Scripted, monkeypatch: pytest.MonkeyPatch
+):
+    """Of a host's addresses the first that answers is taken, long before the others' time is up."""
+    with socket.socket() as listening, socket.socket() as first, socket.socket() as second:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for filler in (first, second):
+            filler.setblocking(False)
+            filler.connect_ex(listening.getsockname())
+        port = urlsplit(server.origin).port
+        addresses = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", at)
+            for at in (listening.getsockname(), ("127.0.0.1", port))
+        ]
+
+        async def found(*_: object, **__: object) -> object:
+            return addresses
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", found)
+        clock = SystemClock()
+        began = clock.monotonic()
+        assert await outcome(server, answer(200, CREATED), timeout_seconds=20) == Done(1694, THREAD)
+        assert clock.monotonic() - began < 9  # the limit of one connect
+
+
 async def test_no_free_connection_is_not_sent(server: Scripted):
     """A call that waits for a connection until its time is up sent nothing."""
     server.script(hang())
     acquire = client(server, concurrency=1, timeout_seconds=0.3)
-    busy = [asyncio.create_task(_unbounded_call(acquire, server.origin)) for _ in range(2)]
+    busy = [asyncio.create_task(_unbounded_call(acquire)) for _ in range(2)]
     await server.until(lambda: len(server.received) == 2)
     assert isinstance(await acquire.session().send(sending(), may_send=yes), NotSent)
     for task in busy:
@@ -197,9 +304,11 @@ async def test_no_free_connection_is_not_sent(server: Scripted):
     await acquire.aclose()
 
 
-async def _unbounded_call(acquire: AcquireClient, origin: str) -> None:
-    async with acquire._wire._connections.response(httpcore.Request("GET", origin, headers={"Host": "x"})):
-        pass
+async def _unbounded_call(acquire: AcquireClient) -> None:
+    course = SimpleNamespace(began=lambda: None, done=lambda _: None, sending=lambda: None)
+    head = h11.Request(method="GET", target="/", headers=[("Host", "x")])
+    async with acquire._wire._connections.one(course) as connection:
+        await connection.exchange(head, b"", course)
 
 
 async def test_plain_http_where_tls_is_expected_is_not_sent(server: Scripted):
