@@ -182,6 +182,19 @@ def check(as_json: bool) -> None:
     looking.check(as_json=as_json)
 
 
+@main.command()
+@click.option("--once", is_flag=True, help="Print it once and end; so it does without a terminal.")
+@click.option("--every", type=click.FloatRange(0.2, 60), default=1.0, show_default=True, metavar="SECONDS")
+def top(once: bool, every: float) -> None:
+    """Show the overview live, in this terminal; q ends it.
+
+    Example: reopener top
+    """
+    from service.cli import top as showing
+
+    showing.top(once=once, every_seconds=every)
+
+
 @main.command("alert-test")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for each channel.")
 def alert_test(as_json: bool) -> None:

@@ -30,15 +30,17 @@ def tool_settings() -> Settings:
         raise Ended(*error.faults, status=2) from None
 
 
-def with_ledger(do: Callable[[Ledger], Awaitable[Result]]) -> Result:
-    """What `do` returns; every error of ours becomes a line for a person."""
+def with_ledger(do: Callable[[Ledger], Awaitable[Result]], *, is_patient: bool = True) -> Result:
+    """What `do` returns; every error of ours becomes a line for a person. Not patient: a Redis that does not
+    answer within a second is away.
+    """
     settings = tool_settings()
     if settings.redis_url is None:
         raise Ended("no Redis: set REDIS_URL, or call this in the folder of a `reopener run`", status=2)
     url = settings.redis_url.reveal()
 
     async def done() -> Result:
-        connection = async_client(url)
+        connection = async_client(url, for_answers=not is_patient)
         try:
             clock = SystemClock()
             return await do(

@@ -2,6 +2,7 @@
 
 seen        one look at everything
 silence     a source that usually talks and does not
+numbers     what the overview and the terminal show of it
 problems    what is wrong, worst first
 spooled     what waits on a receiver's disk
 """
