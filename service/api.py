@@ -29,12 +29,13 @@ from service.asking import (
 )
 from service.auth import Gatekeeper
 from service.domain.errors import Conflict, KeyReused, NotFound, ReopenerError
-from service.domain.reopens import RETRYABLE, Status, reopen_id
+from service.domain.reopens import Status, reopen_id
 from service.ledger.admission import Admission
 from service.ledger.audit import line
 from service.ledger.links import Link
 from service.ledger.listing import Wanted
 from service.logs import get_logger
+from service.many import Many
 from service.stored import Stored
 
 if TYPE_CHECKING:
@@ -60,11 +61,14 @@ log = get_logger(__name__)
 def routes(ledger: Ledger, settings: Settings, clock: Clock, spool: SpoolOf) -> list[Route]:
     """Every path of the API. Raises ValueError where there is no admin token."""
     api = Api(ledger, Gatekeeper(settings, clock), clock, spool)
-    stored = Stored(ledger, settings.sources)
+    many, stored = Many(ledger), Stored(ledger, settings.sources)
     guarded: list[tuple[str, str, Handler]] = [
         ("GET", "/api/reopens", api.list),
         ("POST", "/api/reopens", api.start),
-        ("POST", "/api/reopens/retry", api.retry_all),
+        ("POST", "/api/reopens/retry", many.retry),
+        ("GET", "/api/bulk", many.list),
+        ("GET", "/api/bulk/{id}", many.show),
+        ("POST", "/api/bulk/{id}/cancel", many.cancel),
         ("GET", "/api/reopens/{id}", api.show),
         ("POST", "/api/reopens/{id}/retry", api.retry),
         ("POST", "/api/reopens/{id}/cancel", api.cancel),
@@ -172,19 +176,6 @@ class Api:
     async def retry(self, request: Request) -> Response:
         record = await self.ledger.verbs.retry(request.path_params["id"], by=caller(request))
         return self._changed("retried", JSONResponse(views.reopen(record)), reopen_id=record.id)
-
-    async def retry_all(self, request: Request) -> Response:
-        told = await body_of(request, known=("status", "source"))
-        status = choice_of(told, "status", [each.value for each in RETRYABLE])
-        if status is None:
-            raise Unclear(
-                "status must say which are to be retried: dead, cancelled or retrying.", code="bad_status"
-            )
-        source = text_of(told, "source", longest=LONGEST_KEY, needed=False) or None
-        count = await self.ledger.verbs.retry_all(Status(status), source)
-        subject = f"all {status}" + (f" of {source}" if source else "")
-        await self.ledger.audit.note(caller(request), "retry", subject, count=count)
-        return self._changed("retried_all", JSONResponse({"count": count}), status=status, count=count)
 
     async def cancel(self, request: Request) -> Response:
         record = await self.ledger.verbs.cancel(request.path_params["id"], by=caller(request))

@@ -117,7 +117,7 @@ def create_app(settings: Settings, clock: Clock) -> Starlette:
             *api.routes(ledger, settings, clock, spool),
             *probes.routes(ledger.scripts, spool),
             *metrics.routes(ledger, receiver_metrics, clock, tuple(settings.sources)),
-            *dashboard.routes(ledger, connection, settings, clock, spool),
+            *dashboard.routes(ledger, settings, clock, spool),
         ],
         middleware=[Middleware(Faults), Middleware(Front, receiver=receiver)],
         exception_handlers={HTTPException: _http_error},

@@ -25,6 +25,7 @@ def policy(settings: Settings) -> Policy:
         timeout_ms=int(acquire.timeout_seconds * 1000),
         rate_per_second=acquire.rate_per_second,
         retry_share=acquire.retry_share,
+        bulk_at_once=reopen.bulk_at_once,
         keep_text=settings.retention.keep_text,
     )
 

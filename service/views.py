@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from service.domain.reopens import Attempt, Call, Page, Reopen
     from service.domain.threads import Thread
     from service.intake.spool import SpoolState
+    from service.ledger.bulks import Bulk
     from service.ledger.counts import Stats
     from service.ledger.crew import Crew
     from service.ledger.links import Link
@@ -135,6 +136,25 @@ def spool(state: SpoolState | None, now_ms: int) -> dict[str, Any] | None:
         "refused": state.refused,
         "bytes": state.bytes,
         "limit_bytes": state.limit_bytes,
+    }
+
+
+def bulk(record: Bulk) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "verb": record.verb,
+        "subject": record.subject,
+        "who": record.who,
+        "why": record.why,
+        "state": record.state,
+        "created_at": time(record.created_ms),
+        "ended_at": time(record.ended_ms),
+        "count": record.taken,
+        "refused": record.refused,
+        "left": record.left,
+        "in_work": record.in_work,
+        "taken_back": record.taken_back,
+        "ended": record.ended,
     }
 
 

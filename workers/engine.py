@@ -14,6 +14,7 @@ import uvloop
 from service.domain.errors import LedgerUnavailable
 from service.logs import get_logger
 from workers import leaving as steps
+from workers.feeder import Feeder
 from workers.keeper import Keeper, terms_of
 from workers.ringing import Ringing
 from workers.sweeper import Sweeper
@@ -84,7 +85,8 @@ class Engine:
         keeper = Keeper(runtime.ledger, runtime.clock, name=self._name, terms=terms)
         async with asyncio.TaskGroup() as tasks:
             telling = runtime.tally.keep_telling(runtime.ledger.tallies)
-            running = (sweeper.run(), keeper.run(), self._ringing.keep_leases(), telling)
+            feeder = Feeder(runtime.ledger)
+            running = (sweeper.run(), feeder.run(), keeper.run(), self._ringing.keep_leases(), telling)
             beside = [tasks.create_task(each) for each in running]
             self._ready.set_result(None)
             await self._stopped.wait()

@@ -1,4 +1,4 @@
-"""`retry`, `cancel`, `pause` and `resume`."""
+"""`retry`, `cancel`, `bulk`, `pause` and `resume`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from service.domain.errors import Conflict, NotFound
 from service.domain.reopens import Reopen, Status
 from service.ledger import Ledger
 from service.ledger.audit import By
+from service.ledger.bulks import Bulk, Order
+from service.ledger.listing import Wanted
 
 Verb = Callable[[Ledger, str], Awaitable[Reopen]]
 
@@ -33,15 +35,32 @@ def retry(
         count = with_ledger(lambda ledger: _count(ledger, wanted, source))
         of = f" of {source}" if source else ""
         click.confirm(f"Retry {count} {status} reopens{of}?", abort=True, err=True)
-    count = with_ledger(lambda ledger: _retry_all(ledger, wanted, source))
+    bulk = with_ledger(lambda ledger: _retry_all(ledger, wanted, source))
     if as_json:
-        told.as_json({"count": count})
+        told.as_json({"count": bulk.taken})
     else:
-        click.echo(f"{count} retried")
+        click.echo(f"{bulk.taken} retried; how far it is: reopener bulk {bulk.id}")
 
 
 def cancel(reopen_ids: Sequence[str], *, as_json: bool) -> None:
     _each(reopen_ids, lambda ledger, each: ledger.verbs.cancel(each, by=_by()), as_json=as_json)
+
+
+def bulk(bulk_id: str | None, *, cancel: bool, as_json: bool) -> None:
+    if cancel and bulk_id is None:
+        raise Ended("say which is to be cancelled: reopener bulk shows their ids", status=2)
+    if bulk_id is None:
+        shown = with_ledger(lambda ledger: ledger.bulks.latest())
+    elif cancel:
+        shown = [with_ledger(lambda ledger: ledger.bulks.recall(bulk_id, by=_by()))]
+    else:
+        shown = [with_ledger(lambda ledger: ledger.bulks.bulk(bulk_id))]
+    if as_json:
+        for each in shown:
+            told.as_json(views.bulk(each))
+        return
+    heads = ("id", "what", "state", "of", "wait", "in work", "ended", "taken back")
+    told.table(heads, [_row(each) for each in shown])
 
 
 def switch(*, paused: bool, as_json: bool) -> None:
@@ -55,11 +74,16 @@ def switch(*, paused: bool, as_json: bool) -> None:
         click.echo("Workers take no more work." if paused else "Workers go on.")
 
 
-async def _retry_all(ledger: Ledger, status: Status, source: str | None) -> int:
-    count = await ledger.verbs.retry_all(status, source)
+def _row(bulk: Bulk) -> tuple[object, ...]:
+    ended = ", ".join(f"{count} {status}" for status, count in sorted(bulk.ended.items())) or "0"
+    numbers = (bulk.taken, bulk.left, bulk.in_work, ended, bulk.taken_back)
+    return (bulk.id, f"{bulk.verb} {bulk.subject}", bulk.state, *numbers)
+
+
+async def _retry_all(ledger: Ledger, status: Status, source: str | None) -> Bulk:
     subject = f"all {status.value}" + (f" of {source}" if source else "")
-    await ledger.audit.note(_by(), "retry", subject, count=count)
-    return count
+    order = Order("retry", _by(), (), Wanted(status, source), subject)
+    return await ledger.bulks.fill(await ledger.bulks.create(order), order)
 
 
 def _by() -> By:

@@ -277,6 +277,24 @@ def cancel(reopen_ids: tuple[str, ...], as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("bulk_id", required=False)
+@click.option("--cancel", is_flag=True, help="Stop it: what no worker has begun is again as it was.")
+@click.option("--json", "as_json", is_flag=True)
+def bulk(bulk_id: str | None, cancel: bool, as_json: bool) -> None:
+    """Tell how far retries of many are, and stop them half-way.
+
+    They are done a few at a time, behind new replies.
+
+    Example: reopener bulk
+
+    Example: reopener bulk 1f6c0d2e9ab34c57 --cancel
+    """
+    from service.cli import acting
+
+    acting.bulk(bulk_id, cancel=cancel, as_json=as_json)
+
+
+@main.command()
 @click.option("--json", "as_json", is_flag=True)
 def pause(as_json: bool) -> None:
     """Have the workers take no more work; webhooks are taken all the while.

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import StreamingResponse
 
 from service import views
 from service.dashboard import asked as asking
-from service.dashboard.bulk import ALLOWED, Bulk, Order
-from service.dashboard.door import by, field
+from service.dashboard.door import by
+from service.dashboard.door import field as form_field
 from service.dashboard.rendering import HEADERS, render
 from service.domain.errors import Conflict
 from service.domain.reopens import Status
+from service.ledger.bulks import ALLOWED, Order
+from service.logs import get_logger
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -25,10 +28,17 @@ if TYPE_CHECKING:
 
     from service.clock import Clock
     from service.ledger import Ledger
+    from service.ledger.bulks import Bulk, Verb
     from service.ledger.listing import Wanted
+
+log = get_logger(__name__)
 
 PAGE = 50
 MOST_CHOSEN = 500
+MOST_SHOWN = 5
+SHOWN_MS = 3_600_000
+LONGEST_FILL_SECONDS = 5.0
+"""So long a page waits until all of many are taken up; beyond that it goes on behind the answer."""
 COLUMNS = (
     "id",
     "source",
@@ -49,8 +59,8 @@ COLUMNS = (
 @dataclass(frozen=True, slots=True)
 class ReopensPages:
     ledger: Ledger
-    bulk: Bulk
     clock: Clock
+    filling: set[asyncio.Task[Bulk]] = field(default_factory=set)
 
     async def show(self, request: Request) -> Response:
         asked = asking.filters(request.query_params)
@@ -67,7 +77,7 @@ class ReopensPages:
             reopens=views.page(records)["reopens"],
             older=asking.query(asked, cursor=records.next_cursor) if records.next_cursor else None,
             query=asking.query(asked),
-            running=await self.bulk.progress(),
+            bulks=await self._bulks(),
         )
 
     async def choose(self, request: Request) -> Response:
@@ -78,10 +88,10 @@ class ReopensPages:
             count, total = await self._able(ids, verb), len(ids)
             asked = asking.filters({})
         else:
-            asked = asking.filters({name: field(request, name) for name in asking.NAMES})
+            asked = asking.filters({name: form_field(request, name) for name in asking.NAMES})
             wanted = self._wanted(asked)
             order = replace(order, wanted=wanted)
-            count, total = await self.bulk.count(order), await self.ledger.listing.count(wanted)
+            count, total = await self.ledger.bulks.count(order), await self.ledger.listing.count(wanted)
         return render(
             request,
             "choose.html",
@@ -98,22 +108,42 @@ class ReopensPages:
 
     async def act(self, request: Request) -> Response:
         verb, ids = _verb(request), _ids(request)
-        asked = asking.filters({name: field(request, name) for name in asking.NAMES})
+        asked = asking.filters({name: form_field(request, name) for name in asking.NAMES})
         order = Order(
             verb,
-            by(request, field(request, "why")),
+            by(request, form_field(request, "why")),
             ids,
             None if ids else self._wanted(asked),
             told(asked) if not ids else f"{len(ids)} chosen",
         )
-        done = await self.bulk.start(order)
-        title, back = "Done" if done else "Under way", f"/reopens{asking.query(asked)}"
-        return render(request, "acted.html", title=title, done=done, back=back)
+        bulk = await self._begun(order)
+        title, back = "Done" if bulk else "Under way", f"/reopens{asking.query(asked)}"
+        return render(request, "acted.html", title=title, verb=verb, bulk=bulk, back=back)
 
     async def stop(self, request: Request) -> Response:
-        await self.bulk.stop(by(request))
-        words = "It stops after those it is at. What was done stays done; begin again to go on with the rest."
+        bulk = await self.ledger.bulks.recall(form_field(request, "bulk"), by=by(request))
+        words = f"{bulk.taken_back} that no worker had begun are as they were; what was done stays done."
         return render(request, "message.html", title="Stopped", message=words)
+
+    async def _begun(self, order: Order) -> Bulk | None:
+        """How far it is; None where it is still being listed, behind the answer."""
+        bulk_id = await self.ledger.bulks.create(order)
+        filling = asyncio.create_task(self.ledger.bulks.fill(bulk_id, order))
+        self.filling.add(filling)
+        filling.add_done_callback(self._filled)
+        done, _ = await asyncio.wait([filling], timeout=LONGEST_FILL_SECONDS)
+        return filling.result() if done else None
+
+    def _filled(self, filling: asyncio.Task[Bulk]) -> None:
+        self.filling.discard(filling)
+        if not filling.cancelled() and (error := filling.exception()):
+            log.warning("bulk.broken_off", error=str(error))
+
+    async def _bulks(self) -> list[Bulk]:
+        """Those that go on, and those that ended a while ago."""
+        since_ms = self.clock.now_ms() - SHOWN_MS
+        latest = await self.ledger.bulks.latest()
+        return [each for each in latest if each.goes_on or (each.ended_ms or 0) > since_ms][:MOST_SHOWN]
 
     async def export_csv(self, request: Request) -> Response:
         wanted = self._wanted(asking.filters(request.query_params))
@@ -126,7 +156,7 @@ class ReopensPages:
     def _wanted(self, asked: dict[str, str]) -> Wanted:
         return asking.wanted(asked, self.clock.now_ms())
 
-    async def _able(self, ids: tuple[str, ...], verb: str) -> int:
+    async def _able(self, ids: tuple[str, ...], verb: Verb) -> int:
         records = await self.ledger.reads.reopens(list(ids))
         return sum(record is not None and record.status in ALLOWED[verb] for record in records)
 
@@ -147,16 +177,19 @@ def told(asked: dict[str, str]) -> str:
     return "all with " + ", ".join(parts) if parts else "all"
 
 
-def _verb(request: Request) -> str:
-    verb = field(request, "verb")
-    if verb not in ALLOWED:
-        raise Conflict(f"only {' and '.join(ALLOWED)} are done to many at once")
-    return verb
+def _verb(request: Request) -> Verb:
+    match form_field(request, "verb"):
+        case "retry":
+            return "retry"
+        case "cancel":
+            return "cancel"
+        case _:
+            raise Conflict(f"only {' and '.join(ALLOWED)} are done to many at once")
 
 
 def _ids(request: Request) -> tuple[str, ...]:
     """The chosen ones; none where all that match are meant."""
-    if field(request, "scope") == "all":
+    if form_field(request, "scope") == "all":
         return ()
     ids = tuple(dict.fromkeys(request.state.form.get("id", [])))[:MOST_CHOSEN]
     if not ids:

@@ -9,7 +9,6 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from service.auth import Gatekeeper
-from service.dashboard.bulk import Bulk
 from service.dashboard.door import Door
 from service.dashboard.live import Live
 from service.dashboard.looking import LookingPages
@@ -21,7 +20,6 @@ from service.dashboard.setup import SetupPages
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from redis.asyncio import Redis
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -35,13 +33,11 @@ if TYPE_CHECKING:
 STATIC = Path(__file__).parent / "static"
 
 
-def routes(
-    ledger: Ledger, connection: Redis, settings: Settings, clock: Clock, spool: SpoolOf
-) -> list[BaseRoute]:
+def routes(ledger: Ledger, settings: Settings, clock: Clock, spool: SpoolOf) -> list[BaseRoute]:
     """All pages. Raises ValueError where there is no admin token."""
     door = Door(Gatekeeper(settings, clock), spool)
     overview = OverviewPages(ledger, settings, clock, spool)
-    many = ReopensPages(ledger, Bulk(ledger, connection), clock)
+    many = ReopensPages(ledger, clock)
     one = ReopenPages(ledger, settings)
     looking = LookingPages(ledger, settings.sources)
     setup = SetupPages(ledger, settings, clock)

@@ -141,6 +141,8 @@ class Policy:
     timeout_ms: int = 10_000
     rate_per_second: float = 0
     retry_share: float = 0.25
+    bulk_at_once: int = 8
+    """How many reopens of bulk retries are in work at a time, over all workers."""
     keep_text: bool = False
     """Whether the customer's words are kept once they are in Acquire."""
 

@@ -5,6 +5,7 @@
     sweeps      what nobody woke in time
     retention   what ended long ago goes
     verbs       what people ask for
+    bulks       one verb for many reopens, in lanes of their own
     reads       what people and programs see
     counts      how many are where, what keeps the account from sending
     listing     lists of reopens by what is asked for
@@ -49,6 +50,9 @@ All keys begin with `reopener:`
     heard                  hash    source -> unix ms of its latest authentic delivery
     alerts, alerts:*               what is known of alerts, messages that wait, the latest that were sent
     audit                  stream  who did what
+    bulks, bulk:{id}       zset, hash  verbs for many by time; how far each is
+    bulk:{id}:left         zset    its reopens that are still to be begun, by position
+    bulks:lanes, bulks:work, bulks:news  whose turn it is; what was begun, of which; differs when one went on
     breaker, calls         hash    the account's breaker; how the latest calls ended, by second
     rate, budget                   when the rate limit's bucket is full again; what retries may call
     gone:*                 string  keyed hashes of removed reopens' ids, while their helpdesk may repeat them
@@ -64,6 +68,7 @@ from service.ledger.account import Account
 from service.ledger.admission import Admissions
 from service.ledger.alerts import Alerts
 from service.ledger.audit import Audit
+from service.ledger.bulks import Bulks
 from service.ledger.care import Care
 from service.ledger.cases import Cases
 from service.ledger.counts import Counts
@@ -102,6 +107,7 @@ class Ledger:
     sweeps: Sweeps
     retention: Retention
     verbs: Verbs
+    bulks: Bulks
     reads: Reads
     counts: Counts
     listing: Listing
@@ -132,7 +138,8 @@ def open_ledger(
     admissions = Admissions(scripts, bells, bell_ms=bell_ms, quarantine_ms=quarantine_ms)
     reads = Reads(connection, scripts)
     listing = Listing(scripts, reads)
-    verbs = Verbs(scripts, bells, reads, listing, admissions, bell_ms=bell_ms)
+    audit = Audit(connection)
+    verbs = Verbs(scripts, bells, reads, admissions, bell_ms=bell_ms)
     care = Care(scripts, rate_per_second=policy.rate_per_second, retry_share=policy.retry_share)
     return Ledger(
         scripts=scripts,
@@ -141,6 +148,7 @@ def open_ledger(
         sweeps=Sweeps(scripts, connection, bells),
         retention=Retention(scripts, connection),
         verbs=verbs,
+        bulks=Bulks(scripts, connection, listing, audit, at_once=policy.bulk_at_once),
         reads=reads,
         counts=Counts(connection, bells, reads),
         listing=listing,
@@ -148,7 +156,7 @@ def open_ledger(
         series=SeriesReads(connection),
         heard=Heard(scripts),
         account=Account(connection),
-        audit=Audit(connection),
+        audit=audit,
         requests=Requests(connection),
         care=care,
         cases=Cases(scripts, verbs.ring),

@@ -130,7 +130,7 @@ class Counts:
         pipe = self._redis.pipeline(transaction=False)
         pipe.get(f"{P}position")
         pipe.hgetall(f"{P}totals")
-        pipe.hgetall(f"{P}bulk")
+        pipe.get(f"{P}bulks:news")
         return tuple(str(row) for row in await self._ask(pipe.execute()))
 
     async def _oldest_seconds(self, ids: list[str], now_ms: int) -> float:

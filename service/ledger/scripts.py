@@ -28,11 +28,14 @@ NAMES = (
     "case",
     "claim",
     "evict",
+    "feed",
     "found",
     "heard",
     "link",
+    "many",
     "overdue",
     "pick",
+    "recall",
     "release",
     "renew",
     "reroot",
@@ -125,11 +128,14 @@ def script(name: str) -> str:
     return "\n".join(folder.joinpath(f"{part}.lua").read_text("utf-8") for part in parts)
 
 
-_SHARED = {
+_SHARED: dict[str, tuple[str, ...]] = {
     "admit": ("tree", "archive"),
     "case": ("tree", "archive"),
+    "feed": ("bulk",),
     "found": ("tree", "archive"),
+    "many": ("bulk",),
     "pick": ("tree", "archive"),
+    "recall": ("bulk",),
     "retire": ("tree", "archive", "erase"),
     "write": ("tree", "archive"),
 }

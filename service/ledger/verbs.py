@@ -9,7 +9,6 @@ from service.domain.reopens import CANCELLABLE, RETRYABLE, RUN_AGAIN, Status
 from service.ledger.admission import Admission
 from service.ledger.audit import line
 from service.ledger.links import RESOLVABLE, WAITS_FOR_LINK
-from service.ledger.listing import Wanted
 from service.ledger.scripts import packed
 
 if TYPE_CHECKING:
@@ -19,10 +18,15 @@ if TYPE_CHECKING:
     from service.ledger.admission import Admissions
     from service.ledger.audit import By
     from service.ledger.links import Link
-    from service.ledger.listing import Listing
     from service.ledger.reads import Reads
     from service.ledger.scripts import Scripts
     from service.queue import Bells, Lane
+
+RETRIED_FIELDS = (
+    *("next_ms", "", "reason", "", "detail", "", "spent", "0", "sent", "0"),
+    *("age_ms", "0", "ticking_since_ms", "0", "claims", "0"),
+)
+CANCELLED_FIELDS = ("next_ms", "")
 
 
 class Verbs:
@@ -33,7 +37,6 @@ class Verbs:
         scripts: Scripts,
         bells: Bells,
         reads: Reads,
-        listing: Listing,
         admissions: Admissions,
         *,
         bell_ms: int,
@@ -41,33 +44,18 @@ class Verbs:
         self._scripts = scripts
         self._bells = bells
         self._reads = reads
-        self._listing = listing
         self._admissions = admissions
         self._bell_ms = bell_ms
 
     async def retry(self, reopen_id: str, *, by: By | None = None) -> Reopen:
         """Once more, guarded: it looks in Acquire first like any attempt, so it cannot make a second case."""
-        fields = ["next_ms", "", "reason", "", "detail", "", "spent", "0", "sent", "0"]
-        fields += ["age_ms", "0", "ticking_since_ms", "0", "claims", "0"]
-        await self._verb("retry", reopen_id, RETRYABLE, Status.QUEUED, fields, by)
+        await self._verb("retry", reopen_id, RETRYABLE, Status.QUEUED, RETRIED_FIELDS, by)
         await self.ring(reopen_id)
         return await self._now(reopen_id)
 
     async def cancel(self, reopen_id: str, *, by: By | None = None) -> Reopen:
-        await self._verb("cancel", reopen_id, CANCELLABLE, Status.CANCELLED, ["next_ms", ""], by)
+        await self._verb("cancel", reopen_id, CANCELLABLE, Status.CANCELLED, CANCELLED_FIELDS, by)
         return await self._now(reopen_id)
-
-    async def retry_all(self, status: Status, source: str | None) -> int:
-        """Retry all that are in this status; returns how many were taken up."""
-        count = 0
-        async for ids in self._listing.ids(Wanted(status=status, source=source)):
-            for reopen_id in ids:
-                try:
-                    await self.retry(reopen_id)
-                except (Conflict, NotFound):
-                    continue
-                count += 1
-        return count
 
     async def resolve(
         self, reopen_id: str, contact_id: int, thread_id: int, *, by: By | None = None
@@ -133,7 +121,7 @@ class Verbs:
         reopen_id: str,
         allowed: Sequence[Status],
         to: Status,
-        fields: list[str],
+        fields: Sequence[str],
         by: By | None,
     ) -> None:
         statuses, told = packed([status.value for status in allowed]), line(by, verb, reopen_id)

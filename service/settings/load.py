@@ -135,6 +135,7 @@ def _read_reopen(table: Table) -> ReopenSettings:
         on_open_case=table.choice("on_open_case", defaults.on_open_case, ("append", "ignore")),
         on_unknown=table.choice("on_unknown", defaults.on_unknown, ("check", "hold")),
         settle_seconds=table.number("settle_seconds", defaults.settle_seconds, at_least=0, at_most=_DAY),
+        bulk_at_once=table.integer("bulk_at_once", defaults.bulk_at_once, at_least=1, at_most=1000),
     )
     if reopen.backoff_cap_seconds < reopen.backoff_base_seconds:
         table.fault("backoff_cap_seconds", "must not be below backoff_base_seconds")

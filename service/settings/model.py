@@ -78,6 +78,7 @@ class ReopenSettings:
     on_open_case: Literal["append", "ignore"] = "append"
     on_unknown: Literal["check", "hold"] = "check"
     settle_seconds: float = 15
+    bulk_at_once: int = 8
 
 
 @dataclass(frozen=True, slots=True)

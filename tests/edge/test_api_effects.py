@@ -217,6 +217,7 @@ def test_answers_are_what_openapi_says(whole: Whole):
         ("get", "/api/reopens/{id}", f"/api/reopens/{first['id']}", None),
         ("post", "/api/reopens/{id}/run-again", f"/api/reopens/{first['id']}/run-again", again),
         ("post", "/api/reopens/retry", "/api/reopens/retry", {"status": "dead"}),
+        ("get", "/api/bulk", "/api/bulk", None),
         ("put", "/api/links/{source}/{ticket_id}", link, {"contact_id": 1, "thread_id": 2}),
         ("get", "/api/links/{source}/{ticket_id}", link, None),
         ("get", "/api/threads/{thread_id}", "/api/threads/1683", None),

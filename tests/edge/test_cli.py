@@ -19,7 +19,7 @@ from tests.running import ROOT, Site, process, reply, until
 
 COMMANDS = (
     *("run", "serve", "work", "sandbox", "send", "explain", "check"),
-    *("list", "show", "retry", "cancel", "pause", "resume"),
+    *("list", "show", "retry", "cancel", "bulk", "pause", "resume"),
 )
 
 

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+import redis
+import redis.asyncio
 
 from bench import backlog, stack
+from service.clock import SystemClock
+from service.domain.reopens import Policy, Status
+from service.ledger import open_ledger
+from service.ledger.audit import By
+from service.ledger.bulks import Order
+from service.ledger.listing import Wanted
+from service.queue import Bells
 
 WAITING = 3_000
 CONCURRENCY = 4
+AT_ONCE = Policy().bulk_at_once
+BY = By("Anna", "api")
 
 
 def _until(holds, what, limit_seconds=30):
@@ -61,3 +74,62 @@ def test_a_new_reply_does_not_wait_for_the_bell_of_the_backlog(client, redis_url
     backlog.admit(redis_url, 1, first=WAITING, thread=thread)
     _until(lambda: thread in stand_in.told().order, "the thread is through")
     assert stand_in.told().order.index(thread) - before <= 2 * CONCURRENCY
+
+
+async def _bulk(redis_url, do):
+    connection = redis.asyncio.Redis.from_url(redis_url)
+    try:
+        return await do(open_ledger(connection, Bells(redis.Redis()), SystemClock(), policy=Policy()).bulks)
+    finally:
+        await connection.aclose()
+
+
+def _ordered(redis_url, verb, status):
+    """Do it to all of a status."""
+
+    async def fill(bulks):
+        order = Order(verb, BY, wanted=Wanted(status=status), subject=f"all {status}")
+        return await bulks.fill(await bulks.create(order), order)
+
+    return asyncio.run(_bulk(redis_url, fill))
+
+
+def test_a_bulk_retry_keeps_to_its_lane(client, redis_url, stand_in, start):
+    """A retry of a thousand takes no more slots than its own, lets new replies pass, goes on after its worker
+    was killed, and is stopped half-way: what was not begun is as it was, and nothing is done twice.
+    """
+    total = 1_000
+    backlog.admit(redis_url, total)
+    assert _ordered(redis_url, "cancel", Status.QUEUED).ended == {"cancelled": total}
+    client.delete("rq:queue:reopener")
+    bulk = _ordered(redis_url, "retry", Status.CANCELLED)
+    assert (bulk.taken, client.zcard("reopener:is:desk:queued")) == (total, total)
+    stand_in.control(delay=0.05)
+    first = start(concurrency=16)
+    at_work = []
+
+    def begun():
+        at_work.append(client.hlen("reopener:leases"))
+        return len(stand_in.told().order) > 40
+
+    _until(begun, "some are done")
+    assert 0 < max(at_work) <= AT_ONCE
+    assert _passed(stand_in, redis_url, [total]) <= 2 * AT_ONCE
+    first.kill()
+    first.wait()
+    start(concurrency=16)
+    done = len(stand_in.told().order)
+    _until(lambda: len(stand_in.told().order) > done + 20, "another worker goes on", limit_seconds=60)
+    asyncio.run(_bulk(redis_url, lambda bulks: bulks.recall(bulk.id, by=BY)))
+
+    def over():
+        return asyncio.run(_bulk(redis_url, lambda bulks: bulks.bulk(bulk.id)))
+
+    _until(lambda: not over().goes_on, "what was begun has ended", limit_seconds=60)
+    told = over()
+    assert told.state == "cancelled"
+    assert told.taken_back > total // 2
+    assert told.taken_back + sum(told.ended.values()) == total
+    assert client.zcard("reopener:is:desk:cancelled") == told.taken_back
+    assert backlog.ended(client) == total + 1 - told.taken_back
+    assert stand_in.told().doubled == 0
