@@ -1,9 +1,9 @@
 """How long the dashboard's pages take, with few records and with many: `make bench-dashboard`.
 
-Two services on a Redis each, one with 1,000 reopens (a tenth dead), one with 200,000 finished and 20,000
-dead ones. Records are admitted by the real script and ended by the real functions of common.lua. The same
-pages are asked of both in turn, over HTTP on loopback; what is printed is the time until the whole answer is
-there.
+Two services on a Redis each, one with 1,000 reopens (a tenth dead), one with 200,000 finished and 20,000 dead
+ones, eleven to a thread in both; 200 deliveries were ignored. Records are admitted by the real script, and
+ended and archived by the real functions of the scripts. The same pages are asked of both in turn, over HTTP
+on loopback; what is printed is the time until the whole answer is there.
 """
 
 from __future__ import annotations
@@ -25,16 +25,18 @@ from redis import Redis
 from service.auth import COOKIE, Gatekeeper
 from service.clock import SystemClock
 from service.connections import async_client
-from service.domain.reopens import Policy
+from service.domain.reopens import Policy, Reopen, Status
 from service.embedded import EmbeddedRedis
 from service.ledger import open_ledger
 from service.ledger.admission import Admission
+from service.ledger.codec import archive_rest, attempts_from
+from service.ledger.reads import Delivery
 from service.queue import Bells
 from service.settings import load
 from tests.running import ROOT, Site, environment, site_on
 
 FEW, MANY = (900, 100), (200_000, 20_000)
-THREADS = 20_000
+IN_THREAD, IGNORED = 11, 200
 BATCH = 500
 ROUNDS = 40
 WARM_UP = 5
@@ -45,6 +47,9 @@ for _, each in ipairs(cjson.decode(ARGV[1])) do
   redis.call('HSET', P .. 'r:' .. each.id, unpack(each.fields))
   set_status(each.id, each.status)
   find(each.id, each.case)
+  if each.rest then
+    archive(each.id, each.rest)
+  end
 end
 """
 ATTEMPTS = json.dumps(
@@ -61,6 +66,10 @@ ATTEMPTS = json.dumps(
             ],
         }
     ]
+)
+
+REST = archive_rest(
+    Reopen("", "", "", 0, Status.REOPENED, 0, 0, spent=1, sent=1, attempts=attempts_from(ATTEMPTS))
 )
 
 
@@ -95,7 +104,9 @@ def _pages() -> dict[str, Callable[[int], str]]:
         "search, whole id": lambda n: f"/reopens?q=ticket-{n:07}",
         "search, 1,000 matches": lambda _: "/reopens?q=ticket-0000",
         "detail, finished": lambda n: f"/reopens/{_id(n)}",
-        "why": lambda n: f"/why?q=ticket-{n:07}",
+        "why, a reply": lambda n: f"/why?q=ticket-{n:07}",
+        "why, an ignored one": lambda n: f"/why?q=ignored-{n}",
+        "why, never heard of": lambda n: f"/why?q=nobody-{n}",
         "deliveries": lambda _: "/deliveries",
     }
 
@@ -122,13 +133,15 @@ def _staged(folder: Path, finished: int, dead: int) -> Iterator[Site]:
 async def _fill(url: str, finished: int, dead: int) -> None:
     connection = async_client(url)
     ledger = open_ledger(connection, Bells(Redis()), SystemClock(), policy=Policy())
-    source = resources.files("service.ledger").joinpath("scripts", "common.lua").read_text("utf-8")
-    end = connection.register_script(f"{source}\n{END}")
+    folder = resources.files("service.ledger").joinpath("scripts")
+    parts = [folder.joinpath(f"{part}.lua").read_text("utf-8") for part in ("common", "tree", "archive")]
+    end = connection.register_script("\n".join([*parts, END]))
     every = (finished + dead) // dead
     for start in range(0, finished + dead, BATCH):
         numbers = range(start, min(start + BATCH, finished + dead))
         await ledger.admissions.admit([_admission(number) for number in numbers])
         await end(args=[json.dumps([_ended(number, every) for number in numbers])])
+    await ledger.account.note([_ignored(number) for number in range(IGNORED)])
     await connection.delete("rq:queue:reopener", "reopener:bells", "reopener:due")
     await connection.aclose()
 
@@ -141,22 +154,28 @@ def _admission(number: int) -> Admission:
         delivery_id=f"delivery-{number}",
         body_hash="0" * 64,
         ticket_id=f"ticket-{number:07}",
-        contact_id=500_000 + number % THREADS,
-        thread_id=100_000 + number % THREADS,
+        contact_id=500_000 + number // IN_THREAD,
+        thread_id=100_000 + number // IN_THREAD,
         text="It broke again. " * 8,
     )
+
+
+def _ignored(number: int) -> Delivery:
+    about = (f"ignored-{number}", "support", f"ignored-event-{number}", number)
+    return Delivery(*about, "ignored", "agent_reply", None, ticket_id=f"ignored-{number}")
 
 
 def _ended(number: int, every: int) -> dict[str, object]:
     is_dead = number % every == 0
     said = ["reason", "refused", "detail", f"contact {number} is blocked for reason {chr(97 + number % 26)}"]
     fields = said if is_dead else ["new_case_id", str(1_000_000 + number)]
-    return {
+    told = {
         "id": _id(number),
         "status": "dead" if is_dead else "reopened",
         "case": "" if is_dead else str(1_000_000 + number),
         "fields": [*fields, "attempts", ATTEMPTS],
     }
+    return told if is_dead else told | {"rest": REST}
 
 
 def _id(number: int) -> str:

@@ -46,13 +46,13 @@ async def why(ledger: Ledger, term: str) -> Why:
     number = canonical_id(term)
     exact, deliveries, thread = await asyncio.gather(
         ledger.listing.page(Wanted(prefix=f"{term}\0"), limit=MOST_REOPENS),
-        ledger.heard.of_event(term, count=MOST_DELIVERIES),
+        ledger.heard.about(term, count=MOST_DELIVERIES),
         _thread(ledger, number),
     )
     records = list(exact.reopens)
     findings = [
         *(_of_reopen(record) for record in records),
-        *(_of_delivery(each) for each in deliveries if each.verdict in {"ignored", "rejected"}),
+        *(_of_delivery(each) for each in deliveries),
         *_of_thread(thread, term),
     ]
     findings.sort(key=lambda finding: finding.ms or 0, reverse=True)
@@ -157,9 +157,8 @@ async def _of_nothing(ledger: Ledger, term: str) -> list[Finding]:
     if near.reopens:
         said = tuple(f"{r.source}: event {r.event_id}, ticket {r.ticket_id}" for r in near.reopens)
         findings.append(Finding(None, "quiet", f"Ids that begin with {term}", said, f"/reopens?q={term}"))
-    refused = await ledger.reads.deliveries(verdict="rejected", limit=50)
     by_source: dict[str, list[Delivery]] = {}
-    for each in refused.deliveries:
+    for each in await ledger.heard.refused():
         by_source.setdefault(each.source, []).append(each)
     for source, rows in by_source.items():
         latest = rows[0]

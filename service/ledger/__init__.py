@@ -14,7 +14,7 @@
     tallies     what happened since ever, for Prometheus
     crew        who works
     alerts      what people were told of, and what has to be sent
-    heard       deliveries by what they were about
+    heard       deliveries that left no record, by what they were about
     audit       who did what
     care        breaker, rate limit and retry budget, shared by all workers
     flow        how much of the two is left now
@@ -48,6 +48,7 @@ All keys begin with `reopener:`
     series:*               hash    counts by minute, hour and day
     counts, tally          hash    counts since ever: events and ends; what workers tell of their calls
     heard                  hash    source -> unix ms of its latest authentic delivery
+    about:*, refused       list    where in `deliveries` ignored and rejected ones are, by hashes of their ids
     alerts, alerts:*               what is known of alerts, messages that wait, the latest that were sent
     audit                  stream  who did what
     bulks, bulk:{id}       zset, hash  verbs for many by time; how far each is
@@ -154,7 +155,7 @@ def open_ledger(
         listing=listing,
         failures=Failures(connection, reads),
         series=SeriesReads(connection),
-        heard=Heard(scripts),
+        heard=Heard(scripts, connection),
         account=Account(connection),
         audit=audit,
         requests=Requests(connection),

@@ -9,6 +9,7 @@ from redis.exceptions import ResponseError
 
 from service.ledger.admission import KEPT_DELIVERIES
 from service.ledger.audit import AUDIT_KEY, KEPT_LINES
+from service.ledger.heard import index
 from service.ledger.scripts import ask
 from service.ledger.series import add_to_series
 
@@ -65,7 +66,7 @@ class Account:
         return bool((await self._told(pipe, by, "unlink", f"{source} {ticket_id}"))[0])
 
     async def note(self, deliveries: Sequence[Delivery]) -> None:
-        """Note deliveries that made no record: rejected ones."""
+        """Note deliveries that made no record: ignored and rejected ones."""
         pipe = self._redis.pipeline(transaction=False)
         for delivery in deliveries:
             fields = {
@@ -80,10 +81,14 @@ class Account:
                 "ticket_id": delivery.ticket_id or "",
             }
             pipe.xadd(f"{P}deliveries", fields, maxlen=KEPT_DELIVERIES, approximate=True)  # type: ignore[arg-type]
+        entry_ids = await self._do(pipe.execute())
+        pipe = self._redis.pipeline(transaction=False)
+        for delivery, entry_id in zip(deliveries, entry_ids, strict=True):
             pipe.hincrby(f"{P}totals", f"deliveries:{delivery.verdict}", 1)
             add_to_series(pipe, delivery.received_ms, f"{delivery.source}:in:{delivery.verdict}")
             if delivery.verdict == "ignored":
                 pipe.hset(f"{P}heard", delivery.source, str(delivery.received_ms))
+            index(pipe, delivery, entry_id.decode())
         await self._do(pipe.execute())
 
     async def _told(self, pipe: Pipeline, by: By, what: str, subject: str) -> list[Any]:

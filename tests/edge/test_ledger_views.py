@@ -15,9 +15,11 @@ from service.domain.reopens import Policy, Reopen, Status
 from service.ledger import Ledger, open_ledger
 from service.ledger.admission import Admission
 from service.ledger.audit import By
+from service.ledger.heard import IN_BUCKET
 from service.ledger.listing import Wanted
 from service.ledger.reads import Delivery
 from service.queue import Bells
+from service.why import why
 
 ANNA = By("Anna", "dashboard", "because")
 
@@ -147,9 +149,40 @@ class TestArrivals:
         await admitted(ledger, 1)
         note = Delivery("d9", "support", "e9", 1, "ignored", "agent_reply", None, ticket_id="t9")
         await ledger.account.note([note])
-        assert await ledger.heard.of_event("t9") == [note]
+        for value in ("t9", "e9", "d9"):
+            assert await ledger.heard.about(value) == [note]
+        assert await ledger.heard.about("t") == []
+        assert await ledger.heard.of_delivery("d9") == [note]
+        assert await ledger.heard.of_delivery("unheard-of") == []
         (found,) = await ledger.heard.of_delivery("delivery-1")
         assert found.verdict == "accepted"
+
+    async def test_why_nothing_happened(self, ledger: Ledger):
+        """A ticket without a case: its delivery was ignored, or it may be among those that were refused."""
+        notes = [
+            Delivery("d1", "support", "e1", 1, "ignored", "agent_reply", None, ticket_id="t1"),
+            Delivery(
+                "d2", "support", None, 2, "rejected", "signature_mismatch", None, detail="another secret"
+            ),
+        ]
+        await ledger.account.note(notes)
+        ignored = await why(ledger, "t1")
+        assert ignored.verdict == "t1 came in 1 delivery, and there was nothing to do."
+        assert [finding.link for finding in ignored.findings] == ["/deliveries/d1"]
+        unknown = await why(ledger, "t2")
+        assert unknown.verdict == "Nothing is known of t2."
+        assert "another secret" in unknown.findings[0].sentences
+
+    async def test_old_deliveries_fall_out_behind(self, ledger: Ledger):
+        """What the stream has dropped is not found, and a bucket does not grow with one ticket."""
+        note = Delivery("d1", "support", "e1", 1, "ignored", "agent_reply", None, ticket_id="busy")
+        for number in range(3):
+            await ledger.account.note([replace(note, id=f"{number}-{n}", event_id=None) for n in range(30)])
+        assert [each.id for each in await ledger.heard.about("busy", count=2)] == ["2-29", "2-28"]
+        keys = [key async for key in ledger.heard._redis.scan_iter("reopener:about:*")]
+        assert max([await ledger.heard._redis.llen(key) for key in keys]) == IN_BUCKET
+        await ledger.heard._redis.delete("reopener:deliveries")
+        assert await ledger.heard.about("busy") == []
 
 
 class TestSeries:

@@ -1,27 +1,20 @@
--- Look through a part of the latest deliveries, newest first, for one, or for those about one event or ticket.
--- ARGV[1]  field: id, or event_id (which also looks at the ticket)
--- ARGV[2]  value
--- ARGV[3]  where to go on: the cursor of the part before, '' for the newest
--- ARGV[4]  how many are looked at
--- ARGV[5]  how many are wanted
--- Returns {cursor or '', [field, value, ...], ...}.
+-- Look through a part of the latest deliveries, newest first, for one.
+-- ARGV[1]  its id
+-- ARGV[2]  where to go on: the cursor of the part before, '' for the newest
+-- ARGV[3]  how many are looked at
+-- Returns {cursor or ''}, and behind it [field, value, ...] where it was found.
 
-local field, value, from = ARGV[1], ARGV[2], ARGV[3]
-local entries = redis.call('XREVRANGE', P .. 'deliveries', from == '' and '+' or from, '-', 'COUNT', ARGV[4])
-local found = { '' }
+local id, from = ARGV[1], ARGV[2]
+local entries = redis.call('XREVRANGE', P .. 'deliveries', from == '' and '+' or from, '-', 'COUNT', ARGV[3])
 for _, entry in ipairs(entries) do
   local fields = entry[2]
   for i = 1, #fields, 2 do
-    if fields[i + 1] == value and (fields[i] == field or field == 'event_id' and fields[i] == 'ticket_id') then
-      found[#found + 1] = fields
-      break
+    if fields[i] == 'id' and fields[i + 1] == id then
+      return { '', fields }
     end
   end
-  if #found > tonumber(ARGV[5]) then
-    return found
-  end
 end
-if #entries == tonumber(ARGV[4]) then
-  found[1] = '(' .. entries[#entries][1]
+if #entries == tonumber(ARGV[3]) then
+  return { '(' .. entries[#entries][1] }
 end
-return found
+return { '' }
