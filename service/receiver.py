@@ -65,7 +65,7 @@ class Receiver:
     async def _answer(self, name: str, scope: Scope, receive: Receive) -> Response:
         started = self.clock.monotonic()
         source = self.sources.get(name)
-        delivery_id = token_hex(16)
+        delivery_id = token_hex(8)
         mend: str | None = None
         try:
             answer, verdict, reason = await self._take(scope, receive, source, delivery_id)

@@ -8,17 +8,8 @@ import json
 from typing import Any
 
 from service.domain.reopens import Attempt, AttemptOutcome, Call, Reopen, Status
-from service.domain.threads import (
-    Claim,
-    Duplicate,
-    Effect,
-    Intent,
-    KnownCase,
-    Thread,
-    with_news,
-    with_observation,
-)
-from service.ledger.packing import from_pieces, in_pieces, packed_json, unpacked_json
+from service.domain.threads import Intent
+from service.ledger.packing import packed_json, unpacked_json
 
 ADMISSION_ONLY = frozenset(
     {
@@ -42,7 +33,7 @@ ARCHIVED = (
     "source",
     "position",
     "created_ms",
-    "updated_ms",
+    "lasted_ms",
     "event_id",
     "ticket_id",
     "contact_id",
@@ -58,7 +49,20 @@ ARCHIVED = (
     "rest",
 )
 """What an archived reopen is, in this order; common.lua has the same list."""
-_NOT_KEPT = frozenset({"id", "box", "next_ms", "claims", "ticking_since_ms", "waits", "epoch", *ARCHIVED})
+_NOT_KEPT = frozenset(
+    {
+        "id",
+        "attempts",
+        "updated_ms",
+        "box",
+        "next_ms",
+        "claims",
+        "ticking_since_ms",
+        "waits",
+        "epoch",
+        *ARCHIVED,
+    }
+)
 """What nobody asks a reopen that is done for, and what stands in the archive by name."""
 
 
@@ -114,7 +118,9 @@ def archive_rest(reopen: Reopen) -> str:
     for name, field in Reopen.__dataclass_fields__.items():
         value = getattr(reopen, name)
         if name not in _NOT_KEPT and value != field.default:
-            told[name] = _attempts_told(value) if name == "attempts" else str(value)
+            told[name] = str(value)
+    if reopen.attempts:
+        told["attempts"] = _shifted(_attempts_told(reopen.attempts), -reopen.created_ms)
     return packed_json(told)
 
 
@@ -122,9 +128,19 @@ def archived_fields(reopen_id: str, kept: str) -> dict[str, str]:
     """The fields of an archived reopen, as a hash would hold them."""
     fields = dict(zip(ARCHIVED, kept.split("\0"), strict=True))
     rest = unpacked_json(fields.pop("rest"))
+    fields["updated_ms"] = str(int(fields["created_ms"]) + int(fields.pop("lasted_ms")))
     if "attempts" in rest:
-        rest["attempts"] = json.dumps(rest["attempts"])
+        rest["attempts"] = json.dumps(_shifted(rest["attempts"], int(fields["created_ms"])))
     return {"id": reopen_id, **fields, **rest}
+
+
+def _shifted(attempts: list[dict[str, Any]], by_ms: int) -> list[dict[str, Any]]:
+    """The attempts with their times moved: counted from the admission they are short, and pack well."""
+    for part in [each for attempt in attempts for each in (attempt, *attempt["calls"])]:
+        for name in ("started_ms", "ended_ms"):
+            if part.get(name) is not None:
+                part[name] += by_ms
+    return attempts
 
 
 def attempts_text(attempts: tuple[Attempt, ...]) -> str:
@@ -137,68 +153,8 @@ def attempts_from(text: str | None) -> tuple[Attempt, ...]:
     return tuple(_attempt(told) for told in json.loads(text))
 
 
-def thread_fields(thread: Thread) -> list[str]:
-    """Fields and values in turn under which the ledger keeps a thread: opaque to the scripts. One in work is
-    plain, since it is written often and read by people who look for what went wrong.
-    """
-    told = _thread_told(thread)
-    if thread.intents:
-        return ["doc", json.dumps(told, separators=(",", ":"))]
-    return in_pieces("doc", packed_json(told))
-
-
-def _thread_told(thread: Thread) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "contacts": thread.contacts,
-        "cases": [[c.id, c.status, c.created_ms, c.seen_ms, c.reopen_id] for c in thread.cases.values()],
-        "claims": [[str(e), c.reopen_id, c.attempt, c.case_id] for e, c in thread.claims.items()],
-        "intents": [_intent_told(intent) for intent in thread.intents],
-        "duplicates": [[str(d.effect), d.reopen_id, d.cause, d.found_ms] for d in thread.duplicates],
-        "last_made": thread.last_made,
-        "session_id": thread.session_id,
-    }
-    return {key: value for key, value in told.items() if value}
-
-
-def thread_from(thread_id: int, fields: dict[str, str], now_ms: int) -> tuple[Thread, tuple[Effect, ...]]:
-    """The thread, and the observations (rule 3) that were noted beside it and are part of it now."""
-    told = unpacked_json(from_pieces("doc", fields) or "{}")
-    thread = Thread(
-        id=thread_id,
-        contacts=tuple(told.get("contacts", ())),
-        cases={row[0]: KnownCase(*row) for row in told.get("cases", ())},
-        claims={Effect.parse(row[0]): Claim(*row[1:]) for row in told.get("claims", ())},
-        intents=tuple(_intent(row) for row in told.get("intents", ())),
-        duplicates=tuple(Duplicate(Effect.parse(row[0]), *row[1:]) for row in told.get("duplicates", ())),
-        last_made=told.get("last_made"),
-        session_id=told.get("session_id"),
-    )
-    noted = []
-    for name, value in fields.items():
-        if name.startswith("o:"):
-            effect = Effect.parse(name.removeprefix("o:"))
-            noted.append(effect)
-            thread = with_observation(thread, effect, Claim(*json.loads(value)), now_ms)
-        elif name.startswith("s:"):
-            status, _, ms = value.partition(":")
-            thread = with_news(thread, int(name.removeprefix("s:")), status, int(ms))
-    return thread, tuple(noted)
-
-
-def claim_text(claim: Claim) -> str:
-    return json.dumps([claim.reopen_id, claim.attempt, claim.case_id])
-
-
 def _attempts_told(attempts: tuple[Attempt, ...]) -> list[dict[str, Any]]:
-    return [{**_told(attempt), "calls": [_told(call) for call in attempt.calls]} for attempt in attempts]
-
-
-def _intent_told(intent: Intent) -> dict[str, Any]:
-    return {**_told(intent), "seen": sorted(intent.seen)}
-
-
-def _intent(told: dict[str, Any]) -> Intent:
-    return Intent(**{"view": None, "words": None, **told, "seen": frozenset(told["seen"])})
+    return [{**said(attempt), "calls": [said(call) for call in attempt.calls]} for attempt in attempts]
 
 
 def _attempt(told: dict[str, Any]) -> Attempt:
@@ -214,7 +170,7 @@ def _number(text: str | None) -> int | None:
     return int(text) if text else None
 
 
-def _told(value: Attempt | Call | Intent) -> dict[str, Any]:
+def said(value: Attempt | Call | Intent) -> dict[str, Any]:
     """The fields that say something. (Most of what `dataclasses.asdict` costs is copying them.)"""
     fields = ((name, getattr(value, name)) for name in value.__dataclass_fields__)
     return {name: field for name, field in fields if field is not None}

@@ -80,7 +80,8 @@ class Heard:
         for entry_id in entry_ids:
             pipe.xrange(f"{P}deliveries", entry_id, entry_id)
         rows = await self._ask(pipe.execute()) if entry_ids else []
-        return [delivery_from(decoded(row[0][1])) for row in rows if row]
+        lines = [row[0] for row in rows if row]
+        return [delivery_from(decoded(fields) | {"entry": entry.decode()}) for entry, fields in lines]
 
     _ask = staticmethod(ask)
 

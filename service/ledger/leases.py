@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from service.domain.errors import Fenced
 from service.domain.ports import Claimed, Lease, Unclaimed
 from service.domain.reopens import DONE
-from service.ledger import codec
+from service.ledger import codec, thread_codec
 from service.ledger.links import WAITS_FOR_LINK
 from service.ledger.scripts import ask, packed
 
@@ -117,8 +117,8 @@ class Leases:
             lease.epoch,
             self._quarantine_ms,
             self._lease_ms,
-            packed(codec.thread_fields(thread)),
-            packed([[str(effect), codec.claim_text(claim)] for effect, claim in observed]),
+            packed(thread_codec.thread_fields(thread)),
+            packed([[str(effect), thread_codec.claim_text(claim)] for effect, claim in observed]),
             packed([str(effect) for effect in (*lease.noted, *(effect for effect, _ in observed))]),
             packed([_told(write) for write in writes]),
             "1" if thread.duplicates else "0",
@@ -137,7 +137,7 @@ class Leases:
         _, box, epoch, now, read_lag_ms, forgot_ms, record, thread_fields = row
         reopen = codec.reopen_from(_pairs(record))
         thread_id = int(box) if box.isdigit() else 0
-        thread, noted = codec.thread_from(thread_id, _pairs(thread_fields), int(now))
+        thread, noted = thread_codec.thread_from(thread_id, _pairs(thread_fields), int(now))
         known_cases = frozenset(thread.cases)
         lease = Lease(box, token, epoch, self._lease_ms, asked_at, int(now), noted, known_cases, step)
         return Claimed(lease, reopen, thread, int(read_lag_ms), int(forgot_ms))
@@ -151,7 +151,9 @@ def _told(write: Write) -> dict[str, object]:
         "status": reopen.status.value,
         "fields": codec.worker_fields(reopen),
     }
-    return told | {"rest": codec.archive_rest(reopen)} if reopen.status in DONE else told
+    if reopen.status in DONE:
+        told |= {"case": str(reopen.new_case_id or ""), "rest": codec.archive_rest(reopen)}
+    return told
 
 
 def _pairs(flat: list[str]) -> dict[str, str]:

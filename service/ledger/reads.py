@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from service.ledger import codec
+from service.ledger import codec, thread_codec
 from service.ledger.links import Link
 from service.ledger.scripts import ask
 
@@ -110,13 +110,13 @@ class Reads:
         ]
         if not fields and not reopens:
             return None
-        thread, _ = codec.thread_from(root, fields, 0)
+        thread, _ = thread_codec.thread_from(root, fields, 0)
         return ThreadView(thread, tuple(sorted(reopens, key=lambda reopen: reopen.position)))
 
     async def thread_alone(self, thread_id: int | None) -> Thread | None:
         """What is known of a thread, without its reopens; None where nothing is."""
         fields = decoded(await self._ask(self._redis.hgetall(f"{P}t:{thread_id}")))
-        return codec.thread_from(thread_id, fields, 0)[0] if fields and thread_id is not None else None
+        return thread_codec.thread_from(thread_id, fields, 0)[0] if fields and thread_id is not None else None
 
     async def duplicates(self, limit: int) -> list[int]:
         """Threads in which Acquire holds an effect of ours that nobody claims."""
@@ -151,7 +151,7 @@ class Reads:
                     continue
                 if len(taken) == limit:
                     return DeliveryPage(tuple(taken), last)
-                taken.append(delivery_from(fields))
+                taken.append(delivery_from(fields | {"entry": entry_id.decode()}))
                 last = entry_id.decode()
             if len(entries) < step:
                 break
@@ -187,11 +187,12 @@ class Reads:
 
 
 def delivery_from(fields: dict[str, str]) -> Delivery:
+    """A line of the stream, with its `entry` there, whose time counts where the line tells none."""
     return Delivery(
         id=fields["id"],
         source=fields["source"],
         event_id=fields["event_id"] or None,
-        received_ms=int(fields["ms"]),
+        received_ms=int(fields["ms"] or fields["entry"].partition("-")[0]),
         verdict=fields["verdict"],
         reason=fields["reason"] or None,
         reopen_id=fields["reopen_id"] or None,

@@ -78,7 +78,7 @@ def age(server: Redis, days: int, *ids: str) -> None:
         if kept is None:
             server.hset(f"reopener:r:{reopen_id}", mapping={"created_ms": ms, "updated_ms": ms})
         else:
-            fields = dict(zip(ARCHIVED, kept.split("\0"), strict=True)) | {"created_ms": ms, "updated_ms": ms}
+            fields = dict(zip(ARCHIVED, kept.split("\0"), strict=True)) | {"created_ms": ms, "lasted_ms": "0"}
             server.set(f"reopener:d:{reopen_id}", "\0".join(fields.values()))
 
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from service.domain.reopens import WAITING, Reopen, Status
 from service.domain.threads import Effect, Thread
-from service.ledger import codec
+from service.ledger import codec, thread_codec
 from tests.simulation.acquire_world import Done
 from tests.simulation.cluster import Cluster
 from tests.simulation.engine import START_MS
@@ -73,7 +73,7 @@ def records_of(cluster: Cluster) -> dict[str, Reopen]:
 
 def threads_of(cluster: Cluster) -> list[Thread]:
     return [
-        codec.thread_from(int(key.removeprefix("reopener:t:")), fields, 0)[0]
+        thread_codec.thread_from(int(key.removeprefix("reopener:t:")), fields, 0)[0]
         for key, fields in cluster.server.keys.items()
         if key.startswith("reopener:t:") and "doc" in fields
     ]

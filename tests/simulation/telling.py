@@ -8,7 +8,7 @@ from typing import Any
 
 from service.domain.cases import Case, CasePage, Messages, ThreadRead
 from service.domain.outcomes import Done
-from service.ledger.packing import from_pieces, unpacked_json
+from service.ledger.thread_codec import thread_told
 
 
 def question(script: str, args: list[Any]) -> str:
@@ -22,7 +22,7 @@ def question(script: str, args: list[Any]) -> str:
         case "claim":
             return f"claim {texts[0]} for {texts[1] or 'no bell'} as {texts[2]}"
         case "write":
-            return f"{texts[0]} thread {texts[1]}: {_thread(_doc(texts[6]))}{_writes(texts[9])}"
+            return f"{texts[0]} thread {texts[1]}: {_thread(_doc(texts[1], texts[6]))}{_writes(texts[9])}"
         case "ring":
             return f"ring {texts[0]}"
         case _:
@@ -73,9 +73,9 @@ def _script(rows: list[Any]) -> str:
             return str(rows)
 
 
-def _doc(text: str) -> dict[str, Any]:
+def _doc(box: str, text: str) -> dict[str, Any]:
     flat = json.loads(text)
-    return unpacked_json(from_pieces("doc", dict(zip(flat[::2], flat[1::2], strict=True))))
+    return thread_told(int(box) if box.isdigit() else 0, dict(zip(flat[::2], flat[1::2], strict=True)))
 
 
 def _thread(doc: dict[str, Any]) -> str:

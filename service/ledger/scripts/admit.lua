@@ -52,7 +52,7 @@ local counted, made
 
 local function note(a, verdict, id, reason, detail)
   redis.call('XADD', P .. 'deliveries', 'MAXLEN', '~', kept, '*', 'id', a.delivery_id, 'source', a.source,
-    'event_id', a.event_id, 'verdict', verdict, 'reason', reason, 'reopen_id', id, 'ms', came_text,
+    'event_id', a.event_id, 'verdict', verdict, 'reason', reason, 'reopen_id', id, 'ms', came < now and came_text or '',
     'detail', detail or '')
   counted[#counted + 1] = { verdict, a.source }
 end
@@ -158,9 +158,9 @@ local function again_archived(a, id)
   local conflict = id == a.id and r.body_hash ~= string.sub(a.body_hash, 1, HASH_KEPT)
   local delivery = string.sub(a.delivery_id, 1, DELIVERY_KEPT)
   if r.last_delivery ~= delivery then
-    r.deliveries, r.last_delivery = text(tonumber(r.deliveries) + 1), delivery
+    r.deliveries, r.last_delivery = text((tonumber(r.deliveries) or 1) + 1), delivery
     if #r.repeats < 1000 then
-      r.repeats = r.repeats .. now_text .. (conflict and '!' or '') .. ' '
+      r.repeats = r.repeats .. came_text .. (conflict and '!' or '') .. ' '
     end
     keep_archived(id, r)
   end

@@ -3,7 +3,7 @@
 -- `d:{id}` is the record; the tree `done:{source}:{status}` lists them by position, `found` finds them by prefix, and
 -- `messages` knows the replies that made them. Nothing is worked there: it is read, counted as repeated, and removed.
 
-local HASH_KEPT, DELIVERY_KEPT = 12, 8
+local HASH_KEPT, DELIVERY_KEPT = 10, 6
 
 local function place_of(position, id)
   return string.format('%012.0f', tonumber(position)) .. id
@@ -37,6 +37,8 @@ local function archive(id, rest)
       return
     end
   end
+  r.lasted_ms = text(tonumber(redis.call('HGET', key, 'updated_ms')) - tonumber(r.created_ms))
+  r.deliveries = r.deliveries ~= '1' and r.deliveries or ''
   r.body_hash = string.sub(r.body_hash, 1, HASH_KEPT)
   r.last_delivery = string.sub(r.last_delivery, 1, DELIVERY_KEPT)
   r.rest = rest

@@ -121,7 +121,7 @@ end
 -- A reopen whose reply is in Acquire, or that had nothing to say, is kept in the archive (archive.lua): `d:{id}` is one
 -- string of these fields, each ended by NUL, and then of what no script asks for. codec.py has the same list.
 local ARCHIVED = {
-  'status', 'source', 'position', 'created_ms', 'updated_ms', 'event_id', 'ticket_id', 'contact_id', 'thread_id',
+  'status', 'source', 'position', 'created_ms', 'lasted_ms', 'event_id', 'ticket_id', 'contact_id', 'thread_id',
   'new_case_id', 'reason', 'deliveries', 'body_hash', 'last_delivery', 'repeats', 'message_key', 'found', 'rest',
 }
 
@@ -136,6 +136,7 @@ local function archived(id)
     r[name] = string.sub(kept, at, stop - 1)
     at = stop + 1
   end
+  r.updated_ms = text(tonumber(r.created_ms) + tonumber(r.lasted_ms))
   return r
 end
 
@@ -253,11 +254,14 @@ local function hold(box, token, step, renewals)
   redis.call('HSET', P .. 'leases', box, token .. ':' .. text(step) .. ':' .. text(renewals))
 end
 
--- What waits in a box goes to another one, in order (rule 2).
-local function move_box(box, root)
+-- What waits in a box goes to another one, in order (rule 2). The thread remembers the names it has, so that they go
+-- with it; a case that is ours goes with its reopen (erase.lua).
+local function move_box(box, root, is_ours)
   redis.call('HSET', alias_key(box), box, root)
-  local aliases = redis.call('HGET', P .. 't:' .. root, 'aliases') or ''
-  redis.call('HSET', P .. 't:' .. root, 'aliases', aliases .. box .. ' ')
+  if not is_ours then
+    local aliases = redis.call('HGET', P .. 't:' .. root, 'aliases') or ''
+    redis.call('HSET', P .. 't:' .. root, 'aliases', aliases .. box .. ' ')
+  end
   for _, id in ipairs(redis.call('ZRANGE', P .. 'inbox:' .. box, 0, -1)) do
     redis.call('ZADD', P .. 'inbox:' .. root, redis.call('ZSCORE', P .. 'inbox:' .. box, id), id)
     found_before(id, redis.call('HGET', P .. 'r:' .. id, 'thread_id'), root)

@@ -78,6 +78,9 @@ local function erase(id, salt, tombstone_ms)
   if r.message_key ~= '' then
     redis.call('SET', P .. 'message:' .. r.message_key, id, 'PX', tombstone_ms)
   end
+  if r.thread_id ~= '' and home_of(r.new_case_id) == r.thread_id then
+    redis.call('HDEL', alias_key(r.new_case_id), r.new_case_id)
+  end
   redis.call('DEL', P .. 'r:' .. id, P .. 'd:' .. id)
   redis.call('SET', tombstone(salt, id), '', 'PX', tombstone_ms)
   redis.call('HINCRBY', P .. 'totals', 'removed', 1)

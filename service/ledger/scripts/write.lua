@@ -8,7 +8,7 @@
 -- ARGV[7]  JSON list of the fields and values that hold the thread: doc, doc1, ..., opaque to the scripts
 -- ARGV[8]  JSON list of observations [effect, claim]: noted in any case, fenced or not
 -- ARGV[9]  JSON list of effects that are part of the thread by now
--- ARGV[10] JSON list of writes {id, expect, status, fields: [field, value, ...], rest}, all values strings; rest is what
+-- ARGV[10] JSON list of writes {id, expect, status, fields: [field, value, ...], case, rest}, all values strings; rest is what
 --          the archive keeps beside what scripts ask for, of those that end there
 -- ARGV[11] '1' where the thread holds an effect of ours that nobody claims (rule 16)
 -- ARGV[12] the holder's how-manieth write this is: an earlier one than the latest is refused (rule 14)
@@ -30,9 +30,15 @@ if epoch_id ~= ARGV[4] or not latest or step < latest then
 end
 hold(box, token, step, renewals + 1)
 local writes = cjson.decode(ARGV[10])
+local ours = {}
+for _, w in ipairs(writes) do
+  if w.case then
+    ours[w.case] = true
+  end
+end
 for _, case in ipairs(cjson.decode(ARGV[13])) do
   if home_of(case) == case then
-    move_box(case, box)
+    move_box(case, box, ours[case])
   end
 end
 -- An earlier reply has come here from a later case's box: it comes first, and what was to be sent now is not.
