@@ -13,7 +13,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from service.domain.breaker import Breaker, after_calls
+from service.domain.breaker import FIRST_PAUSE_SECONDS, Breaker, after_calls
 from service.domain.errors import AccountRefused, LedgerUnavailable, NotAsked, ReadFailed
 from service.domain.outcomes import Done, Misplaced, NotSent, Refused, Unauthorized, Unknown, Withheld
 from service.domain.ports import Acquire, Gate, Later, Sending
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 CALLS_A_HEAD = 3
 """A look asks two things side by side, and then there is the call."""
-NOTE_SECONDS = 1.0
+NOTE_SECONDS = 0.5
 LONGEST_SPREAD_MS = 1_000
 LEAVING = "worker_leaves"
 PATIENCE_SECONDS = 5.0
@@ -56,6 +56,7 @@ class Care:
         self._noted_at = float("-inf")
         self._noting: asyncio.Task[None] | None = None
         self._breaker = Breaker()
+        self._known_at = float("-inf")
         self._ahead_ms = 0
         self._turns: dict[Lane, asyncio.Lock] = {"live": asyncio.Lock(), "backlog": asyncio.Lock()}
         self._last_begin_at = float("inf")
@@ -106,12 +107,21 @@ class Care:
                 return stopped
             if self._clock.monotonic() >= patient_until:
                 lane = "live"
+            if not is_retry and self._is_unlimited():
+                return Given(0.0)
             place = await self._shared.reserve(calls, is_retry=is_retry, lane=lane)
             if not isinstance(place, Full):
                 return place
             left = await self._wait(place.again_seconds)
             if left is not None:
                 return left
+
+    def _is_unlimited(self) -> bool:
+        """Whether there is no limit to ask for. What this process knew before a pause is older than that when
+        it is over, and then it asks.
+        """
+        is_known = self._clock.monotonic() - self._known_at < FIRST_PAUSE_SECONDS
+        return not self._shared.rate and is_known and not self._breaker.pace
 
     async def _wait(self, seconds: float) -> Later | None:
         """Wait for so long, or say that this process gives up its places."""
@@ -163,8 +173,14 @@ class Care:
         before, calls, now_ms = await self._shared.note(answered, failed)
         self.note_time(now_ms)
         after = after_calls(before, calls, now_ms)
-        self._breaker = after
-        if after is before or not await self._shared.change(before, after, self._detail):
+        self._breaker, self._known_at = after, self._clock.monotonic()
+        if after is before:
+            return
+        if (after.why, after.changed_ms) == (before.why, before.changed_ms):
+            if await self._shared.change_pace(before, after.pace):
+                log.info("breaker.paced", calls_per_second=after.pace or None)
+            return
+        if not await self._shared.change(before, after, self._detail):
             return
         if after.why:
             pause_ms = after.until_ms - now_ms

@@ -7,11 +7,14 @@
 
 A refused key opens it as well, at the first refusal; a `Retry-After` is a pause without probes after it. Only
 failures of Acquire or of the way to it count: an answer that says no to one customer is an answer.
+
+After any pause calls come back at a pace that doubles each second while most are answered, until it is none.
+All that waited, set free at once, would be the next outage of an Acquire that has just come back.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from service.domain.backoff import ceiling_seconds
@@ -28,6 +31,13 @@ LONGEST_PAUSE_SECONDS = 10.0
 STEADY_MS = 60_000
 """Closed for so long, it is taken for mended: the next pause is a first one again."""
 
+FIRST_PACE = 8.0
+"""Calls a second after a pause: a few looks, and as many calls as show whether Acquire is well."""
+LAST_PACE = 512.0
+PACE_MS = 1_000
+UNWELL_SHARE = 0.45
+"""While so many fail the pace stays: more than where three in ten fail by chance, fewer than open it."""
+
 State: TypeAlias = Literal["closed", "open", "half_open"]
 
 
@@ -36,7 +46,8 @@ class Breaker:
     """The account's breaker as everybody sees it; times in Redis' unix milliseconds.
 
     `why` is the slug of what it was opened for, "" where it is closed. `probes`: when the pause is over, one
-    call at a time tries, until one is answered. `opened` counts openings that were not far apart.
+    call at a time tries, until one is answered. `opened` counts openings that were not far apart. `pace` is
+    how many calls a second the account makes at most, since `paced_ms`; 0 is no limit but the rate limit.
     """
 
     why: str = ""
@@ -44,6 +55,8 @@ class Breaker:
     probes: bool = False
     opened: int = 0
     changed_ms: int = 0
+    pace: float = 0.0
+    paced_ms: int = 0
 
     def state(self, now_ms: int) -> State:
         if not self.why:
@@ -72,9 +85,12 @@ def after_calls(breaker: Breaker, calls: Calls, now_ms: int) -> Breaker:
         case "closed" if _too_many_failed(calls):
             return _opened(breaker, now_ms)
         case "half_open" if calls.answered:
-            return Breaker(opened=breaker.opened, changed_ms=now_ms)
+            return Breaker(opened=breaker.opened, changed_ms=now_ms, pace=FIRST_PACE, paced_ms=now_ms)
         case "half_open" if calls.failed:
             return _opened(breaker, now_ms)
+        case "closed" if breaker.pace and _is_well(breaker, calls, now_ms):
+            faster = 2 * breaker.pace
+            return replace(breaker, pace=faster if faster <= LAST_PACE else 0.0, paced_ms=now_ms)
         case _:
             return breaker
 
@@ -85,10 +101,18 @@ def _too_many_failed(calls: Calls) -> bool:
     return calls.row >= FAILURES_IN_A_ROW or (lately >= FEWEST_CALLS and share_failed)
 
 
+def _is_well(breaker: Breaker, calls: Calls, now_ms: int) -> bool:
+    """Whether calls were made at this pace for long enough, and most of the latest were answered."""
+    lately = calls.lately_answered + calls.lately_failed
+    since_ms = max(breaker.paced_ms, breaker.until_ms)
+    return now_ms - since_ms >= PACE_MS and calls.lately_failed < UNWELL_SHARE * lately
+
+
 def _opened(breaker: Breaker, now_ms: int) -> Breaker:
     mended = not breaker.why and now_ms - breaker.changed_ms >= STEADY_MS
     opened = 1 if mended else breaker.opened + 1
     pause_seconds = ceiling_seconds(
         opened, base_seconds=FIRST_PAUSE_SECONDS, cap_seconds=LONGEST_PAUSE_SECONDS
     )
-    return Breaker(FAILING, now_ms + int(pause_seconds * 1000), True, opened, now_ms)
+    until_ms = now_ms + int(pause_seconds * 1000)
+    return Breaker(FAILING, until_ms, True, opened, now_ms, FIRST_PACE, now_ms)

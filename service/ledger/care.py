@@ -61,8 +61,6 @@ class Care:
 
     async def reserve(self, calls: int, *, is_retry: bool = False, lane: Lane = "live") -> Place:
         """A place for so many calls; what is of the backlog gets one only where it is in nobody's way."""
-        if not self.rate and not is_retry:
-            return Given(0.0)
         each_us = round(1_000_000 / self.rate) if self.rate else 0
         ahead_us, left = (round(AHEAD_SECONDS * 1_000_000), 0) if lane == "live" else (0, CALLS_LEFT)
         bucket = (each_us, calls, max(1, round(self.rate)))
@@ -87,9 +85,13 @@ class Care:
 
     async def change(self, before: Breaker, to: Breaker, detail: str) -> bool:
         """Compare and set: False where somebody else changed it meanwhile."""
-        told = (to.why, to.until_ms, "1" if to.probes else "0", to.opened, detail)
+        told = (to.why, to.until_ms, "1" if to.probes else "0", to.opened, detail, str(to.pace))
         row = await self._scripts.run("stop", str(before.changed_ms), *told)
         return bool(row[0])
+
+    async def change_pace(self, before: Breaker, pace: float) -> bool:
+        """The same for the pace alone."""
+        return bool(await self._scripts.run("pace", before.changed_ms, before.paced_ms, str(pace)))
 
 
 def breaker_from(fields: Mapping[str, str]) -> Breaker:
@@ -99,6 +101,8 @@ def breaker_from(fields: Mapping[str, str]) -> Breaker:
         probes=fields.get("probes") == "1",
         opened=int(fields.get("opened") or 0),
         changed_ms=int(fields.get("changed_ms") or 0),
+        pace=float(fields.get("pace") or 0),
+        paced_ms=int(fields.get("paced_ms") or 0),
     )
 
 

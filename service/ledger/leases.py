@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from service.domain.breaker import FIRST_PACE
 from service.domain.errors import Fenced
 from service.domain.ports import Claimed, Lease, Unclaimed
 from service.domain.reopens import DONE
@@ -93,7 +94,8 @@ class Leases:
             await self._ask(self._connection.hset("reopener:account", "read_lag_ms", str(lag_ms)))
 
     async def stop_account(self, why: str, until_ms: int, detail: str, *, probes: bool) -> int:
-        row = await self._scripts.run("stop", "", why, until_ms, "1" if probes else "0", "", detail)
+        told = (why, until_ms, "1" if probes else "0", "", detail, str(FIRST_PACE))
+        row = await self._scripts.run("stop", "", *told)
         return int(row[1])
 
     _ask = staticmethod(ask)

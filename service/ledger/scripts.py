@@ -34,6 +34,7 @@ NAMES = (
     "link",
     "many",
     "overdue",
+    "pace",
     "pick",
     "recall",
     "release",

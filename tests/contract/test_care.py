@@ -11,7 +11,7 @@ import redis.asyncio
 
 from bench import backlog
 from service.clock import SystemClock
-from service.domain.breaker import FAILURES_IN_A_ROW, Breaker
+from service.domain.breaker import FAILURES_IN_A_ROW, FIRST_PACE, Breaker
 from service.domain.errors import NotAsked, ReadFailed
 from service.domain.outcomes import Done, Refused, Unknown, Withheld
 from service.domain.ports import Claimed, Unclaimed
@@ -295,3 +295,47 @@ async def test_a_worker_that_leaves_begins_no_call(ledger):
     assert refused.value.why == "worker_leaves"
     assert isinstance(await careful.send(None, may_send=lambda: True), Withheld)
     assert acquire.calls_made == 1
+
+
+@pytest.mark.parametrize(("rate", "at_once"), [(0, 8), (100, 8), (4, 4)])
+async def test_calls_come_back_at_a_pace(ledger, connection, rate, at_once):
+    """After a pause the whole account makes a few calls at once, and then so many a second."""
+    now_ms = await _now_ms(connection)
+    await ledger.leases.stop_account("throttled", now_ms, "wait", probes=False)
+    shared = _shared(ledger, rate=rate)
+    places = [await shared.reserve(1) for _ in range(at_once + 4)]
+    assert places[:at_once] == [Given(0.0)] * at_once
+    assert places[at_once].wait_seconds > 0
+    assert isinstance(places[-1], Full)
+
+
+async def test_the_pace_is_raised_and_lifted(ledger, connection):
+    """Answered calls raise it step by step, of two that decide at once one does, and then there is none."""
+    await ledger.leases.stop_account("throttled", await _now_ms(connection), "wait", probes=False)
+    care, shared = Care(_shared(ledger), SystemClock()), _shared(ledger)
+    await connection.hset("reopener:breaker", mapping={"until_ms": 1, "paced_ms": 1})
+    care.answered()
+    await care.aclose()
+    before, _, _ = await shared.note(0, 0)
+    assert before.pace == 2 * FIRST_PACE
+    assert await shared.change_pace(before, 0)
+    assert not await shared.change_pace(before, 64)
+    assert [await shared.reserve(1) for _ in range(50)] == [Given(0.0)] * 50
+
+
+async def test_who_was_idle_asks_for_the_pace(ledger, connection):
+    """Without a rate limit a process that has just heard that there is no pace does not ask; one that heard
+    nothing for the length of a pause does.
+    """
+    care = Care(_shared(ledger), SystemClock())
+    care.answered()
+    await care.aclose()
+    await connection.hset("reopener:breaker", "pace", FIRST_PACE)
+    started = [asyncio.create_task(care.place(3)) for _ in range(20)]
+    assert len((await asyncio.wait(started, timeout=0.5))[0]) == 20
+    other = Care(_shared(ledger), SystemClock())
+    started = [asyncio.create_task(other.place(3)) for _ in range(20)]
+    assert len((await asyncio.wait(started, timeout=0.5))[0]) <= 6
+    for waiting in started:
+        waiting.cancel()
+    await asyncio.gather(*started, return_exceptions=True)

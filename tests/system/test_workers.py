@@ -37,6 +37,9 @@ def test_rq_sees_the_worker(client, redis_url, stand_in, start):
     backlog.admit(redis_url, 3)
     start()
     _until(lambda: _queue(client).started_job_registry.count == 3, "three executions")
+    _until(lambda: {w.get_state() for w in BaseWorker.all(connection=client)} == {"busy"}, "RQ is told")
+    (worker,) = BaseWorker.all(connection=client)
+    assert len(worker.get_current_executions()) == 3
     told = subprocess.run(
         [sys.executable, "-m", "rq.cli", "info", "--url", redis_url],
         capture_output=True,
@@ -45,9 +48,6 @@ def test_rq_sees_the_worker(client, redis_url, stand_in, start):
     ).stdout
     assert "reopener" in told
     assert "1 workers" in told
-    (worker,) = BaseWorker.all(connection=client)
-    assert worker.get_state() == "busy"
-    assert len(worker.get_current_executions()) == 3
     _until(lambda: backlog.ended(client) == 3, "all are done")
     _until(lambda: not client.keys("rq:execution*"), "the books are closed")
     assert _queue(client).failed_job_registry.count == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.breaker import FAILING, Breaker, Calls, after_calls
+from service.domain.breaker import FAILING, FIRST_PACE, LAST_PACE, PACE_MS, Breaker, Calls, after_calls
 
 NOW = 1_000_000_000
 
@@ -74,3 +74,35 @@ def test_a_refused_key_is_probed():
     refused = Breaker(why="credentials_refused", until_ms=NOW + 5_000, probes=True)
     assert refused.state(NOW + 5_000) == "half_open"
     assert after_calls(refused, _calls(answered=1), NOW + 5_000).why == ""
+
+
+def test_calls_come_back_gradually():
+    """After a pause the pace doubles each second while calls are answered, until it is no limit."""
+    opened = after_calls(Breaker(), _calls(failed=8, row=8), NOW)
+    breaker, now = after_calls(opened, _calls(answered=1), opened.until_ms), opened.until_ms
+    paces = [breaker.pace]
+    well = _calls(answered=5, lately=(50, 10))
+    while breaker.pace:
+        assert after_calls(breaker, well, now + PACE_MS - 1) is breaker
+        now += PACE_MS
+        breaker = after_calls(breaker, well, now)
+        paces.append(breaker.pace)
+    assert paces == [FIRST_PACE, 16, 32, 64, 128, 256, LAST_PACE, 0]
+    assert after_calls(breaker, well, now + 10 * PACE_MS) is breaker
+
+
+def test_the_pace_holds_while_many_calls_fail():
+    """Where nearly half of the latest calls fail, no more are made; and a breaker that opens starts anew."""
+    paced = Breaker(changed_ms=NOW, pace=64, paced_ms=NOW)
+    assert after_calls(paced, _calls(answered=1, failed=1, lately=(11, 9)), NOW + PACE_MS) is paced
+    assert after_calls(paced, _calls(), NOW + PACE_MS) is paced
+    opened = after_calls(paced, _calls(failed=8, row=8), NOW + PACE_MS)
+    assert after_calls(opened, _calls(answered=1), opened.until_ms).pace == FIRST_PACE
+
+
+def test_calls_come_back_gradually_after_a_retry_after():
+    """What Acquire asked for is a pause like any other: the pace counts from its end."""
+    asked = Breaker(why="throttled", until_ms=NOW + 60_000, pace=FIRST_PACE, paced_ms=NOW)
+    well = _calls(answered=1, lately=(5, 0))
+    assert after_calls(asked, well, NOW + 60_000 + PACE_MS - 1) is asked
+    assert after_calls(asked, well, NOW + 60_000 + PACE_MS).pace == 2 * FIRST_PACE

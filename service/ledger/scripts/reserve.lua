@@ -1,5 +1,5 @@
--- Places for calls under the account's rate limit, given in the order of asking, and none that is too far ahead; a
--- retry also needs its budget.
+-- Places for calls under the account's rate limit, and under its pace after a pause (service/domain/breaker.py), given
+-- in the order of asking, and none that is too far ahead; a retry also needs its budget.
 -- ARGV[1]  microseconds in which one call's worth flows into the rate limit's bucket, 0 for no limit
 -- ARGV[2]  how many calls
 -- ARGV[3]  how many calls the bucket holds
@@ -14,6 +14,11 @@
 local t = redis.call('TIME')
 local now = tonumber(t[1]) * 1000000 + tonumber(t[2])
 local each, calls, holds = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local pace = tonumber(redis.call('HGET', P .. 'breaker', 'pace') or '0')
+if pace > 0 then
+  holds = each > 0 and math.min(holds, pace) or pace
+  each = math.max(each, math.floor(1000000 / pace))
+end
 local full_at = math.max(now, tonumber(redis.call('GET', P .. 'rate') or '0'))
 local ahead = full_at + each * calls - now - each * holds
 local too_far = ahead - tonumber(ARGV[7]) + each * tonumber(ARGV[8])

@@ -5,6 +5,7 @@
 -- ARGV[4]  '1' where single probes try when that is over
 -- ARGV[5]  how often it was opened lately, '' leaves that as it is
 -- ARGV[6]  detail, for people
+-- ARGV[7]  calls a second that are made at most when it is over
 -- Returns {1 where it is as asked now, until_ms as it stands}.
 
 local now = now_ms()
@@ -25,7 +26,8 @@ if ARGV[1] == '' and stands and (ARGV[4] ~= '1' or b[2] == ARGV[2]) then
   redis.call('HDEL', key, 'probe_until_ms')
   return { 0, text(until_ms) }
 end
-redis.call('HSET', key, 'why', ARGV[2], 'until_ms', ARGV[3], 'probes', ARGV[4], 'detail', ARGV[6], 'changed_ms', text(now))
+redis.call('HSET', key, 'why', ARGV[2], 'until_ms', ARGV[3], 'probes', ARGV[4], 'detail', ARGV[6], 'changed_ms', text(now),
+  'pace', ARGV[7], 'paced_ms', text(now))
 if ARGV[5] ~= '' then
   redis.call('HSET', key, 'opened', ARGV[5])
 end
