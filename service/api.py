@@ -70,6 +70,7 @@ def routes(ledger: Ledger, settings: Settings, clock: Clock, spool: SpoolOf) -> 
         ("GET", "/api/bulk/{id}", many.show),
         ("POST", "/api/bulk/{id}/cancel", many.cancel),
         ("GET", "/api/reopens/{id}", api.show),
+        ("GET", "/api/reopens/{id}/exchanges", api.exchanges),
         ("POST", "/api/reopens/{id}/retry", api.retry),
         ("POST", "/api/reopens/{id}/cancel", api.cancel),
         ("POST", "/api/reopens/{id}/resolve", api.resolve),
@@ -139,6 +140,10 @@ class Api:
         if record is None:
             raise NotFound("there is no reopen of that id")
         return JSONResponse(views.reopen(record))
+
+    async def exchanges(self, request: Request) -> Response:
+        kept = await self.ledger.bodies.of(request.path_params["id"])
+        return JSONResponse({"exchanges": views.exchanges(kept)})
 
     async def start(self, request: Request) -> Response:
         key = request.headers.get("idempotency-key", "")

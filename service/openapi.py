@@ -72,6 +72,12 @@ CALLS = (
         refusals=(400, 404, 409, 413),
     ),
     Call(
+        "get",
+        "/api/reopens/{id}/exchanges",
+        "What was said to Acquire and what it said, redacted, while the reopen is not done",
+        "Exchanges",
+    ),
+    Call(
         "post",
         "/api/reopens/{id}/run-again",
         "Do a finished or held one once more, as a new reopen",

@@ -228,6 +228,23 @@ SCHEMAS: dict[str, Schema] = {
     "Taken": {"oneOf": [VERDICT, _object({"status": {"const": "batch"}, "results": _list(VERDICT)})]},
     "Metrics": TEXT,
     "AlertsTried": _object({"results": _list(_object({"channel": TEXT, "error": MAYBE_TEXT}))}),
+    "Exchanges": _object(
+        {
+            "exchanges": _list(
+                _object(
+                    {
+                        "name": TEXT,
+                        "started_at": TIME,
+                        "duration_ms": COUNT,
+                        "http_status": _nullable("integer"),
+                        "error": MAYBE_TEXT,
+                        "request": TEXT,
+                        "answer": TEXT,
+                    }
+                )
+            )
+        }
+    ),
     "Count": _object({"count": COUNT}),
     "Bulk": _object(
         {

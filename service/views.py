@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from service.domain.reopens import Attempt, Call, Page, Reopen
     from service.domain.threads import Thread
     from service.intake.spool import SpoolState
+    from service.ledger.bodies import Exchange
     from service.ledger.bulks import Bulk
     from service.ledger.counts import Stats
     from service.ledger.crew import Crew
@@ -198,6 +199,22 @@ def _calls(calls: Iterable[Call]) -> list[dict[str, Any]]:
             "timings_ms": dict(call.timings_ms),
         }
         for call in calls
+    ]
+
+
+def exchanges(kept: Iterable[Exchange]) -> list[dict[str, Any]]:
+    """What was said to Acquire and what it said, redacted."""
+    return [
+        {
+            "name": each.name,
+            "started_at": time(each.started_ms),
+            "duration_ms": each.duration_ms,
+            "http_status": each.http_status,
+            "error": each.error,
+            "request": each.request,
+            "answer": each.answer,
+        }
+        for each in kept
     ]
 
 

@@ -96,6 +96,10 @@ class Site:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
+    def exchanges(self, reopen_id: str) -> list[dict[str, Any]]:
+        """What was said in its calls, where that is kept."""
+        return self.api("GET", f"/api/reopens/{reopen_id}/exchanges").json()["exchanges"]
+
     def stats(self) -> dict[str, Any]:
         return self.api("GET", "/api/stats").json()
 

@@ -84,7 +84,7 @@ class Engine:
         terms = terms_of(runtime.settings)
         keeper = Keeper(runtime.ledger, runtime.clock, name=self._name, terms=terms)
         async with asyncio.TaskGroup() as tasks:
-            telling = runtime.tally.keep_telling(runtime.ledger.tallies)
+            telling = runtime.keep_telling()
             feeder = Feeder(runtime.ledger)
             running = (sweeper.run(), feeder.run(), keeper.run(), self._ringing.keep_leases(), telling)
             beside = [tasks.create_task(each) for each in running]
@@ -94,7 +94,7 @@ class Engine:
         try:
             async with asyncio.timeout(SIGN_OFF_SECONDS):
                 await runtime.ledger.sweeps.leave(self._name)
-                await runtime.tally.tell(runtime.ledger.tallies)
+                await runtime.tell()
         except (LedgerUnavailable, TimeoutError):
             log.warning("sweeper.not_signed_off")
         await runtime.aclose()

@@ -26,7 +26,7 @@ from workers.look import LookLags, ThreadMissing
 
 if TYPE_CHECKING:
     from service.domain.ports import Acquire, Gate, Ledger, Observation, Ticker
-    from service.domain.reopens import Policy
+    from service.domain.reopens import Policy, Reopen
 
 ACCOUNT_RECHECK_MS = 10_000
 LONGEST_RETRY_AFTER_SECONDS = 3_600.0
@@ -34,7 +34,7 @@ FIRST_LOOK_LATER_SECONDS = 1.0
 LONGEST_LOOK_LATER_SECONDS = 60.0
 
 
-def _unheeded(_: AttemptOutcome) -> None: ...
+def _unheeded(_: object) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class Tools:
     policy: Policy
     on_attempt: Callable[[AttemptOutcome], None] = _unheeded
     """Told how each attempt ended, once more where it is adopted afterwards."""
+    on_ended: Callable[[Reopen], None] = _unheeded
+    """Told of each head as it is written when it has come to an end, for now or for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ class Head:
             updated_ms=now_ms,
             claims=0,
         )
+        self.tools.on_ended(self.reopen)
         writes = (Write(self.reopen), *self.take_more_writes())
         return Ended(await self.tools.ledger.finish(self.lease, self.thread, *writes, observed=observed))
 

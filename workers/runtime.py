@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from redis import Redis as SyncRedis
 
 from service.connections import async_client
+from service.domain.errors import LedgerUnavailable
 from service.ledger import Ledger, open_ledger
 from service.policy import policy, wait
 from service.queue import Bells
 from workers.acquire import AcquireClient
+from workers.exchanges import Exchanges, Kept
 from workers.head import Tools
 from workers.tally import Tally
 from workers.throttle import Care, Careful
@@ -23,6 +27,9 @@ if TYPE_CHECKING:
     from service.clock import Clock
     from service.queue import Lane
     from service.settings import Settings
+
+
+TELL_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,7 @@ class Runtime:
     acquire: AcquireClient
     care: Care
     tally: Tally
+    kept: Kept
 
     @classmethod
     def open(cls, settings: Settings, clock: Clock, *, concurrency: int) -> Runtime:
@@ -55,11 +63,13 @@ class Runtime:
             acquire=AcquireClient(settings.acquire, clock=clock, concurrency=concurrency, on_call=tally.call),
             care=Care(ledger.care, clock),
             tally=tally,
+            kept=Kept(),
         )
 
     def tools(self, lane: Lane = "live") -> Tools:
         """The tools of one claim."""
-        acquire = Careful(self.acquire.session(), self.care, lane)
+        exchanges = Exchanges(self.kept)
+        acquire = Careful(self.acquire.session(exchanges.note), self.care, lane)
         return Tools(
             ledger=self.ledger.leases,
             acquire=acquire,
@@ -68,7 +78,19 @@ class Runtime:
             rng=random.Random(),
             policy=policy(self.settings),
             on_attempt=self.tally.attempt,
+            on_ended=exchanges.ended,
         )
+
+    async def keep_telling(self) -> None:
+        """Tell the ledger every few seconds what people may want to know, until cancelled."""
+        while True:
+            await asyncio.sleep(TELL_SECONDS)
+            with suppress(LedgerUnavailable):
+                await self.tell()
+
+    async def tell(self) -> None:
+        await self.tally.tell(self.ledger.tallies)
+        await self.kept.tell(self.ledger.bodies)
 
     async def aclose(self) -> None:
         await self.care.aclose()

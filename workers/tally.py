@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from service.domain.errors import LedgerUnavailable
@@ -14,7 +12,6 @@ if TYPE_CHECKING:
     from service.domain.reopens import AttemptOutcome, Call
     from service.ledger.tallies import Tallies
 
-TELL_SECONDS = 2.0
 _SINGLE = {401: "unauthorized", 403: "unauthorized", 429: "throttled"}
 _CLASSES = {2: "answered", 4: "refused", 5: "failed"}
 
@@ -32,13 +29,6 @@ class Tally:
         self._counted[f"call:{call.name}:{answer_of(call)}"] += 1
         self._counted[f"took:{call.name}:{bucket_of(call.duration_ms)}"] += 1
         self._counted[f"ms:{call.name}"] += call.duration_ms
-
-    async def keep_telling(self, tallies: Tallies) -> None:
-        """Tell every few seconds, until cancelled. Redis may be away meanwhile."""
-        while True:
-            await asyncio.sleep(TELL_SECONDS)
-            with suppress(LedgerUnavailable):
-                await self.tell(tallies)
 
     async def tell(self, tallies: Tallies) -> None:
         """Tell what was counted since the last time; what could not be told goes along the next time."""

@@ -40,11 +40,12 @@ class ReopenPages:
         record = await self.ledger.reads.reopen(request.path_params["id"])
         if record is None:
             raise NotFound("there is no reopen of that id")
-        arrivals, deeds, thread, siblings = await asyncio.gather(
+        arrivals, deeds, thread, siblings, exchanges = await asyncio.gather(
             self.ledger.reads.arrivals(record.id),
             self.ledger.audit.of(record.id),
             self.ledger.reads.thread_alone(record.thread_id),
             self._siblings(record),
+            self.ledger.bodies.of(record.id),
         )
         search = request.query_params.get("contact", "").strip()[:200]
         contacts, fault = await self._search(search)
@@ -61,6 +62,7 @@ class ReopenPages:
                 deeds=deeds,
                 unsettled=thread.unsettled if thread else (),
                 duplicates=thread.duplicates if thread else (),
+                exchanges=exchanges,
             ),
             siblings=siblings,
             may=_verbs(record),

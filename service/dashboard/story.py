@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from service.spoken import lasting
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from service.domain.reopens import Attempt, Call, Reopen
     from service.domain.threads import Duplicate, Intent
     from service.ledger.audit import Entry
+    from service.ledger.bodies import Exchange
     from service.ledger.reads import Arrivals
 
 OUTCOMES = {
@@ -27,6 +29,10 @@ OUTCOMES = {
 }
 
 
+LOOK_MS = 10_000
+"""Calls of so long a time are told as one look."""
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """Something that happened. `text` may hold words of others and is shown as text."""
@@ -35,7 +41,8 @@ class Moment:
     kind: str
     title: str
     text: str = ""
-    calls: tuple[Call, ...] = ()
+    calls: tuple[Call | Exchange, ...] = ()
+    """With what was said in them where that is kept."""
     quoted: bool = False
     """Whether `text` is somebody else's words."""
 
@@ -47,11 +54,13 @@ def story(
     deeds: Sequence[Entry],
     unsettled: Sequence[Intent],
     duplicates: Sequence[Duplicate],
+    exchanges: Sequence[Exchange] = (),
 ) -> list[Moment]:
     """Everything that is known, oldest first; what is to come stands last."""
     moments = [
         *_arrivals(record, arrivals),
-        *(_attempt(attempt) for attempt in record.attempts),
+        *(_attempt(attempt, exchanges) for attempt in record.attempts),
+        *_looks(record, exchanges),
         *(_deed(entry) for entry in deeds),
         *(_duplicate(found) for found in duplicates if found.reopen_id == record.id),
     ]
@@ -79,7 +88,8 @@ def _arrivals(record: Reopen, arrivals: Arrivals) -> Iterator[Moment]:
         yield Moment(at_ms, "in", "The same event came again; it counts once", text)
 
 
-def _attempt(attempt: Attempt) -> Moment:
+def _attempt(attempt: Attempt, exchanges: Sequence[Exchange]) -> Moment:
+    said = {(each.name, each.started_ms): each for each in exchanges}
     outcome = attempt.outcome.value if attempt.outcome else None
     title = OUTCOMES.get(outcome or "", "A worker is at it")
     status = f" with {attempt.http_status}" if attempt.http_status else ""
@@ -89,9 +99,18 @@ def _attempt(attempt: Attempt) -> Moment:
         f"attempt {outcome or 'running'}",
         f"Attempt {attempt.number}: {title}{status}{took}",
         attempt.error or "",
-        attempt.calls,
+        tuple(said.get((call.name, call.started_ms), call) for call in attempt.calls),
         quoted=True,
     )
+
+
+def _looks(record: Reopen, exchanges: Sequence[Exchange]) -> Iterator[Moment]:
+    """Calls that belong to no attempt: Acquire was asked, and nothing was sent or concluded."""
+    of_attempts = {(call.name, call.started_ms) for attempt in record.attempts for call in attempt.calls}
+    others = [each for each in exchanges if (each.name, each.started_ms) not in of_attempts]
+    for _, together in groupby(others, key=lambda each: each.started_ms // LOOK_MS):
+        calls = tuple(together)
+        yield Moment(calls[0].started_ms, "look", "Acquire was asked, and nothing was sent", calls=calls)
 
 
 def _deed(entry: Entry) -> Moment:

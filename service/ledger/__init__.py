@@ -13,6 +13,7 @@
     series      what happened when, for charts
     tallies     what happened since ever, for Prometheus
     crew        who works
+    bodies      what was said in the calls of reopens that are not done
     alerts      what people were told of, and what has to be sent
     heard       deliveries that left no record, by what they were about
     audit       who did what
@@ -48,6 +49,7 @@ All keys begin with `reopener:`
     series:*               hash    counts by minute, hour and day
     counts, tally          hash    counts since ever: events and ends; what workers tell of their calls
     heard                  hash    source -> unix ms of its latest authentic delivery
+    bodies:{id}            list    redacted exchanges with Acquire of a reopen that is not done
     about:*, refused       list    where in `deliveries` ignored and rejected ones are, by hashes of their ids
     alerts, alerts:*               what is known of alerts, messages that wait, the latest that were sent
     audit                  stream  who did what
@@ -69,6 +71,7 @@ from service.ledger.account import Account
 from service.ledger.admission import Admissions
 from service.ledger.alerts import Alerts
 from service.ledger.audit import Audit
+from service.ledger.bodies import Bodies
 from service.ledger.bulks import Bulks
 from service.ledger.care import Care
 from service.ledger.cases import Cases
@@ -124,6 +127,7 @@ class Ledger:
     tallies: Tallies
     flows: Flows
     alerts: Alerts
+    bodies: Bodies
 
 
 def open_ledger(
@@ -165,4 +169,5 @@ def open_ledger(
         tallies=Tallies(connection),
         flows=Flows(connection, care),
         alerts=Alerts(scripts, connection),
+        bodies=Bodies(scripts, connection),
     )

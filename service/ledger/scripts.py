@@ -24,6 +24,7 @@ NAMES = (
     "alert_change",
     "alert_end",
     "alert_take",
+    "bodies",
     "calls",
     "case",
     "claim",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 import time
@@ -10,7 +11,13 @@ from dataclasses import dataclass
 from tests.running import Whole, reply, until
 
 SCRIPT = "<script>document.title='taken'</script>"
-REFUSAL = '{"message": "The contact is blocked for <b>chat</b>", "type": "ERROR_INVALID_INPUT"}'
+REFUSAL = json.dumps(
+    {
+        "message": f"The contact is blocked for <b>chat</b> {SCRIPT}",
+        "type": "ERROR_INVALID_INPUT",
+        SCRIPT: SCRIPT,
+    }
+)
 WAITED = ((30, 0.7), (34, 0.28), (44, 0.02))
 """Buckets of `service/ledger/series.py`, with the share of replies in each."""
 LATE = {"reopened", "appended", "skipped", "dead", "held", "cancelled"}

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import PHONE, sign_in
 from tests.browser.stage import SCRIPT, play
-from tests.running import TOKEN, Whole
+from tests.running import TOKEN, Whole, until
 
 SERIOUS = {"serious", "critical"}
 
@@ -18,6 +18,7 @@ SERIOUS = {"serious", "critical"}
 def every_page(whole: Whole) -> list[str]:
     """The address of each page, with something on it."""
     staged = play(whole, dead=1)
+    until(lambda: whole.exchanges(staged.dead))
     (delivery, *_) = whole.api("GET", "/api/deliveries?verdict=held").json()["deliveries"]
     return [
         "/",
@@ -25,6 +26,7 @@ def every_page(whole: Whole) -> list[str]:
         "/reopens",
         "/reopens?q=nothing-like-it",
         f"/reopens/{staged.appended}",
+        f"/reopens/{staged.dead}",
         f"/reopens/{staged.held}?contact=customer@example.com",
         f"/reopens/{staged.hostile}",
         "/why",
@@ -78,12 +80,19 @@ def test_everybody_can_use_every_page(whole: Whole, opened: Callable[..., Page])
 
 
 def test_what_comes_from_outside_stays_text(whole: Whole, page: Page):
-    """A script in any field of a delivery is shown as text: ids, words, reasons."""
-    play(whole, dead=1)
+    """A script in any field of a delivery or of Acquire's answer is shown as text: ids, words, bodies."""
+    dead = play(whole, dead=1).dead
     staged = whole.api("GET", "/api/reopens?status=held").json()["reopens"]
     hostile = next(each for each in staged if each["ticket_id"] == SCRIPT)
     page.goto(f"/reopens/{hostile['id']}")
     expect(page.locator("blockquote")).to_have_text(SCRIPT * 3)
+    until(lambda: whole.exchanges(dead))
+    page.goto(f"/reopens/{dead}")
+    for said in page.get_by_text("What was said").all():
+        said.click()
+    expect(page.locator("#story pre").last).to_contain_text("ERROR_INVALID_INPUT")
+    expect(page.locator("#story .said").first).to_contain_text(SCRIPT)
+    assert "taken" not in page.title()
     page.goto(f"/why?q={SCRIPT}")
     expect(page.locator("main")).to_contain_text(SCRIPT)
 

@@ -15,6 +15,7 @@ from service.domain.reopens import Policy, Reopen, Status
 from service.ledger import Ledger, open_ledger
 from service.ledger.admission import Admission
 from service.ledger.audit import By
+from service.ledger.bodies import KEPT_EXCHANGES, Exchange
 from service.ledger.heard import IN_BUCKET
 from service.ledger.listing import Wanted
 from service.ledger.reads import Delivery
@@ -183,6 +184,20 @@ class TestArrivals:
         assert max([await ledger.heard._redis.llen(key) for key in keys]) == IN_BUCKET
         await ledger.heard._redis.delete("reopener:deliveries")
         assert await ledger.heard.about("busy") == []
+
+
+class TestBodies:
+    async def test_of_reopens_that_are_not_done_alone(self, ledger: Ledger):
+        """What was said is kept of those that somebody may ask about, the latest of it, until the end."""
+        exchanges = [Exchange("read_case", n, 1, 500, None, "GET /", "") for n in range(KEPT_EXCHANGES + 3)]
+        await ledger.bodies.keep("unheard-of", exchanges)
+        assert await ledger.bodies.of("unheard-of") == []
+        reopen_id = await admitted(ledger, 1)
+        await ledger.bodies.keep(reopen_id, exchanges)
+        assert await ledger.bodies.of(reopen_id) == exchanges[3:]
+        await ended(ledger, reopen_id, Status.REOPENED, new_case_id=7)
+        await ledger.bodies.keep(reopen_id, exchanges)  # from a worker that is late
+        assert await ledger.bodies.of(reopen_id) == []
 
 
 class TestSeries:

@@ -25,7 +25,13 @@ MOST_CONTACT_PAGES = 20
 Shown = TypeVar("Shown")
 
 
+OnExchange = Callable[[Call, Request, Result], None]
+
+
 def _unheeded(_: Call) -> None: ...
+
+
+def _unnoted(_: Call, __: Request, ___: Result) -> None: ...
 
 
 class AcquireClient:
@@ -49,9 +55,11 @@ class AcquireClient:
         self._on_call = on_call
         self._wire = Wire(settings, clock=clock, concurrency=concurrency, tls=tls)
 
-    def session(self) -> AcquireSession:
-        """Acquire as one job uses it, with its own account of the calls made."""
-        return AcquireSession(self._wire, self._settings, self._on_call)
+    def session(self, on_exchange: OnExchange = _unnoted) -> AcquireSession:
+        """Acquire as one job uses it, with its own account of the calls made. `on_exchange` is told what was
+        said in each.
+        """
+        return AcquireSession(self._wire, self._settings, self._on_call, on_exchange)
 
     async def aclose(self) -> None:
         await self._wire.aclose()
@@ -62,10 +70,17 @@ class AcquireSession(Acquire):
     not read. `send` never raises; a caller that cancels it must take the outcome for unknown.
     """
 
-    def __init__(self, wire: Wire, settings: AcquireSettings, on_call: Callable[[Call], None]) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        settings: AcquireSettings,
+        on_call: Callable[[Call], None],
+        on_exchange: OnExchange,
+    ) -> None:
         self._wire = wire
         self._settings = settings
         self._on_call = on_call
+        self._on_exchange = on_exchange
         self._calls: list[Call] = []
 
     def calls(self) -> tuple[Call, ...]:
@@ -132,6 +147,7 @@ class AcquireSession(Acquire):
         result, call = await self._wire.exchange(request, may_send=may_send)
         self._calls.append(call)
         self._on_call(call)
+        self._on_exchange(call, request, result)
         return result
 
 

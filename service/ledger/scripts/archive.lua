@@ -43,7 +43,7 @@ local function archive(id, rest)
   r.last_delivery = string.sub(r.last_delivery, 1, DELIVERY_KEPT)
   r.rest = rest
   keep_archived(id, r)
-  redis.call('DEL', key)
+  redis.call('DEL', key, P .. 'bodies:' .. id)
   redis.call('ZREM', P .. 'is:' .. r.source .. ':' .. r.status, id)
   tree_add('done:' .. r.source .. ':' .. r.status, place_of(r.position, id))
   redis.call('ZREM', P .. 'find', id .. '\0' .. id)

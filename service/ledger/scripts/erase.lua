@@ -81,7 +81,7 @@ local function erase(id, salt, tombstone_ms)
   if r.thread_id ~= '' and home_of(r.new_case_id) == r.thread_id then
     redis.call('HDEL', alias_key(r.new_case_id), r.new_case_id)
   end
-  redis.call('DEL', P .. 'r:' .. id, P .. 'd:' .. id)
+  redis.call('DEL', P .. 'r:' .. id, P .. 'd:' .. id, P .. 'bodies:' .. id)
   redis.call('SET', tombstone(salt, id), '', 'PX', tombstone_ms)
   redis.call('HINCRBY', P .. 'totals', 'removed', 1)
   return r
