@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import queue as queues
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from service.queue import Lane
 
 BEAT_SECONDS = 30.0
+TOGETHER_SECONDS = 0.005
 
 log = get_logger(__name__)
 
@@ -59,8 +61,10 @@ class Books:
         self._worker = worker
         self._queues = queues
 
-    def open(self, bells: Iterable[Running]) -> None:
+    def open(self, bells: Collection[Running]) -> None:
         """Started now: registered as executions of this worker, and off the intermediate queue."""
+        if not bells:
+            return
         worker = self._worker
         with worker.connection.pipeline(transaction=False) as pipeline:
             for bell in bells:
@@ -88,6 +92,8 @@ class Books:
 
         RQ's own `Job.delete` asks for the job's status first, and raises where the job is gone.
         """
+        if not bells:
+            return
         failed = [bell for bell in bells if bell.failure is not None]
         with self._worker.connection.pipeline(transaction=False) as pipeline:
             for bell in bells:
@@ -122,16 +128,25 @@ class Books:
         self._worker.connection.lrem(self._queues[lane].intermediate_queue_key, 1, job_id)
 
 
+@dataclass(frozen=True, slots=True)
+class _News:
+    bell: Running
+    has_ended: bool
+
+
 class Bookkeeper:
     """Keeps the books beside the worker's loop, on a thread of its own. `on_ended` is told how many bells of
     new replies and how many of the backlog ended.
+
+    What happens within a few milliseconds is written together, and after them: bells that just came have the
+    processor to themselves until their first call is out.
     """
 
     def __init__(self, books: Books, clock: Clock, *, on_ended: Callable[[int, int], None]) -> None:
         self._books = books
         self._clock = clock
         self._on_ended = on_ended
-        self._ended: queues.SimpleQueue[Running | None] = queues.SimpleQueue()
+        self._news: queues.SimpleQueue[_News | None] = queues.SimpleQueue()
         self._running: set[Running] = set()
         self._thread = threading.Thread(target=self._keep, name="bookkeeper", daemon=True)
         self._beat_at = clock.monotonic()
@@ -142,9 +157,8 @@ class Bookkeeper:
     def take(self, bells: Collection[Running]) -> None:
         """Bells that are in work from now on. Where Redis is away just then, RQ does not know of them."""
         self._running.update(bells)
-        with _redis_may_be_away(len(bells)):
-            self._books.open(bells)
         for bell in bells:
+            self._news.put(_News(bell, has_ended=False))
             bell.answer.add_done_callback(partial(self._note_end, bell))
 
     def running(self) -> list[Running]:
@@ -152,18 +166,22 @@ class Bookkeeper:
 
     def finish(self, patience_seconds: float) -> None:
         """Write what is left to write; to be called when nothing is in work any more."""
-        self._ended.put(None)
+        self._news.put(None)
         self._thread.join(patience_seconds)
 
     def _note_end(self, bell: Running, _: object) -> None:
-        self._ended.put(bell)
+        self._news.put(_News(bell, has_ended=True))
 
     def _keep(self) -> None:
         goes_on = True
         while goes_on:
-            batch = self._batch()
-            ended = [bell for bell in batch if bell is not None]
-            goes_on = len(ended) == len(batch)
+            together = self._together()
+            news = [each for each in together if each is not None]
+            goes_on = len(news) == len(together)
+            begun = [each.bell for each in news if not each.has_ended]
+            ended = [each.bell for each in news if each.has_ended]
+            with _redis_may_be_away(len(begun)):
+                self._books.open(begun)
             with _redis_may_be_away(len(ended)):
                 self._books.close(ended)
             self._running.difference_update(ended)
@@ -175,14 +193,15 @@ class Bookkeeper:
                 with _redis_may_be_away(len(self._running)):
                     self._books.beat(self.running())
 
-    def _batch(self) -> list[Running | None]:
+    def _together(self) -> list[_News | None]:
         try:
-            batch = [self._ended.get(timeout=BEAT_SECONDS)]
+            news = [self._news.get(timeout=BEAT_SECONDS)]
         except queues.Empty:
             return []
-        while not self._ended.empty():
-            batch.append(self._ended.get_nowait())
-        return batch
+        time.sleep(TOGETHER_SECONDS)
+        while not self._news.empty():
+            news.append(self._news.get_nowait())
+        return news
 
 
 @contextmanager
