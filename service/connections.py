@@ -3,26 +3,38 @@
 redis-py 8 repeats a failed command ten times by default, with pauses that add up to seconds; all that is
 repeated here is set on purpose. Every script of the ledger may run twice (rule 14), so repeating is safe,
 and only a matter of how long somebody waits for an answer.
+
+After a failover old connections may lead to a Redis that is a replica now, for as long as they live. The
+first answer that says so closes them: the next one is looked up anew, in DNS or at the sentinels.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
+from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import ExponentialBackoff, NoBackoff
+from redis.exceptions import ReadOnlyError, ResponseError
 from redis.retry import Retry
 
 SENTINEL_SCHEME = "redis+sentinel"
 SENTINEL_PORT = 26379
 ANSWER_SECONDS = 1.0
 """A receiver has to answer within two seconds, whatever Redis does."""
+SENTINEL_SECONDS = 0.3
+"""So long one sentinel is waited for, then the next is asked; an answer's second must do for several."""
 PATIENT_SECONDS = 5.0
 PATIENT_RETRIES = 3
 CONNECTIONS = 256
+BECAME_REPLICA = "this Redis is a replica now"
+
+_SENTINEL_LIMITS = {"socket_timeout": SENTINEL_SECONDS, "socket_connect_timeout": SENTINEL_SECONDS}
+
+Client = TypeVar("Client", redis.Redis, redis.asyncio.Redis)
 
 
 def async_client(url: str, *, for_answers: bool = False) -> redis.asyncio.Redis:
@@ -36,14 +48,13 @@ def async_client(url: str, *, for_answers: bool = False) -> redis.asyncio.Redis:
     options["max_connections"] = CONNECTIONS
     parts = urlsplit(url)
     if parts.scheme != SENTINEL_SCHEME:
-        return redis.asyncio.Redis.from_url(url, **options)
+        return _leaving_replicas(redis.asyncio.Redis.from_url(url, **options), _AsyncLeavesReplicas)
     sentinels, master, own, login = _sentinel(url)
-    timeouts = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout")}
+    asked = {**login, **_SENTINEL_LIMITS, "retry": AsyncRetry(NoBackoff(), 0)}
     sentinel_class: Any = redis.asyncio.Sentinel  # untyped in redis-py
-    client: redis.asyncio.Redis = sentinel_class(
-        sentinels, sentinel_kwargs={**timeouts, **login}, **options
-    ).master_for(master, **own, **login)
-    return client
+    found = sentinel_class(sentinels, sentinel_kwargs=asked, **options)
+    client: redis.asyncio.Redis = found.master_for(master, connection_pool_class=_Pool, **own, **login)
+    return _leaving_replicas(client, _AsyncLeavesReplicas)
 
 
 def sync_client(url: str) -> redis.Redis:
@@ -53,14 +64,64 @@ def sync_client(url: str) -> redis.Redis:
     options["health_check_interval"] = 15
     parts = urlsplit(url)
     if parts.scheme != SENTINEL_SCHEME:
-        return redis.Redis.from_url(url, **options)
+        return _leaving_replicas(redis.Redis.from_url(url, **options), _LeavesReplicas)
     sentinels, master, own, login = _sentinel(url)
-    limits = {"socket_timeout": PATIENT_SECONDS, "socket_connect_timeout": PATIENT_SECONDS}
+    asked = {**login, **_SENTINEL_LIMITS, "retry": Retry(NoBackoff(), 0)}
     sentinel_class: Any = redis.Sentinel  # untyped in redis-py
-    client: redis.Redis = sentinel_class(
-        sentinels, sentinel_kwargs={**limits, **login}, **options
-    ).master_for(master, **own, **login)
+    found = sentinel_class(sentinels, sentinel_kwargs=asked, **options)
+    client: redis.Redis = found.master_for(master, **own, **login)
+    return _leaving_replicas(client, _LeavesReplicas)
+
+
+class _Pool(SentinelConnectionPool):
+    """Closes its connections to the sentinels too."""
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        for sentinel in self.sentinel_manager.sentinels:
+            await sentinel.aclose()
+
+
+class _AsyncLeavesReplicas:
+    """Goes before a connection class of redis-py's: a server that refuses writes is left."""
+
+    async def read_response(self, *args: Any, **options: Any) -> Any:
+        asked: Any = super()
+        try:
+            return await asked.read_response(*args, **options)
+        except ResponseError as refused:
+            if not _is_replica(refused):
+                raise
+            me: Any = self
+            await me.disconnect(nowait=True)
+            raise redis.ConnectionError(BECAME_REPLICA) from refused
+
+
+class _LeavesReplicas:
+    """The same, for threads."""
+
+    def read_response(self, *args: Any, **options: Any) -> Any:
+        asked: Any = super()
+        try:
+            # redis-py's own connections behind sentinels would stay in use after half an answer.
+            return asked.read_response(*args, **{"disconnect_on_error": True, **options})
+        except ResponseError as refused:
+            if not _is_replica(refused):
+                raise
+            me: Any = self
+            me.disconnect()
+            raise redis.ConnectionError(BECAME_REPLICA) from refused
+
+
+def _leaving_replicas(client: Client, mixin: type) -> Client:
+    pool = client.connection_pool
+    pool.connection_class = type(mixin.__name__, (mixin, pool.connection_class), {})
     return client
+
+
+def _is_replica(refused: ResponseError) -> bool:
+    """A script's error has the server's words in it, and before Redis 7 another code before them."""
+    return isinstance(refused, ReadOnlyError) or "READONLY" in str(refused)
 
 
 def _options(url: str, timeout_seconds: float | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +45,7 @@ class Node:
 @contextmanager
 def node(server: Path, folder: Path, *options: str, port: int | None = None) -> Iterator[Node]:
     """A server with its data in the folder. It keeps an append-only file unless `options` say otherwise."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     port = port or free_port()
     where = ("--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--logfile", "server.log")
     how = ("--save", "", "--appendonly", "yes", "--repl-diskless-sync-delay", "0", *options)
@@ -85,3 +85,75 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A master with replicas, and the sentinels that look after them."""
+
+    nodes: tuple[Node, ...]
+    sentinels: tuple[Node, ...]
+
+    @property
+    def url(self) -> str:
+        return (
+            f"redis+sentinel://{','.join(f'127.0.0.1:{each.port}' for each in self.sentinels)}/{MASTER_NAME}"
+        )
+
+    def master(self) -> Node:
+        """The one that the sentinels name."""
+        with self.sentinels[0].client() as client:
+            _, port = client.sentinel_get_master_addr_by_name(MASTER_NAME)
+        return next(each for each in self.nodes if each.port == int(port))
+
+
+MASTER_NAME = "main"
+SENTINEL = """\
+sentinel monitor {name} 127.0.0.1 {port} 2
+sentinel down-after-milliseconds {name} {down_ms}
+sentinel failover-timeout {name} 4000
+sentinel parallel-syncs {name} 2
+"""
+
+
+@contextmanager
+def watched(
+    server: Path, folder: Path, *options: str, replicas: int = 2, down_ms: int = 1_000
+) -> Iterator[Watched]:
+    """A master, replicas and three sentinels, of which two must agree that the master is down."""
+    with ExitStack() as running:
+        nodes = [
+            running.enter_context(node(server, folder / f"node{place}", *options))
+            for place in range(1 + replicas)
+        ]
+        for replica in nodes[1:]:
+            replicates(replica, nodes[0])
+        sentinels = []
+        for place in range(3):
+            home = folder / f"sentinel{place}"
+            home.mkdir(parents=True)
+            told = SENTINEL.format(name=MASTER_NAME, port=nodes[0].port, down_ms=down_ms)
+            (home / "sentinel.conf").write_text(told, "utf-8")
+            sentinels.append(running.enter_context(_sentinel(server, home)))
+        found = Watched(tuple(nodes), tuple(sentinels))
+        until(lambda: all(_knows_all(sentinel, replicas) for sentinel in sentinels))
+        yield found
+
+
+@contextmanager
+def _sentinel(server: Path, home: Path) -> Iterator[Node]:
+    port = free_port()
+    where = ("--port", str(port), "--bind", "127.0.0.1", "--dir", str(home), "--logfile", "sentinel.log")
+    with subprocess.Popen([server, str(home / "sentinel.conf"), "--sentinel", *where]) as process:
+        started = Node(port, process)
+        try:
+            until(lambda: answers(started))
+            yield started
+        finally:
+            process.kill()
+
+
+def _knows_all(sentinel: Node, replicas: int) -> bool:
+    with sentinel.client() as client:
+        told = client.sentinel_master(MASTER_NAME)
+    return (told["num-slaves"], told["num-other-sentinels"]) == (replicas, 2)

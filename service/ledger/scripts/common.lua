@@ -16,6 +16,12 @@ local function now_ms()
   return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 end
 
+-- A replica that was made the master may lack what the one before it confirmed, however durable that was.
+local function was_promoted()
+  local before = string.match(redis.call('INFO', 'replication'), 'master_replid2:(%x+)')
+  return before and string.find(before, '[^0]') ~= nil
+end
+
 -- Redis' run id is the epoch (rule 13). A new one may mean that the last writes are forgotten, unless the
 -- run before was known to be durable: sending is quarantined for quarantine_ms, so that calls nobody
 -- remembers have ended and show.
@@ -24,7 +30,7 @@ local function epoch(quarantine_ms)
   local known = redis.call('GET', P .. 'epoch')
   if known ~= id then
     redis.call('SET', P .. 'epoch', id)
-    if known and redis.call('HGET', P .. 'account', 'durable') ~= '1' then
+    if known and (redis.call('HGET', P .. 'account', 'durable') ~= '1' or was_promoted()) then
       local now = now_ms()
       redis.call('HSET', P .. 'account', 'quarantine_until', text(now + quarantine_ms), 'forgot_ms', text(now))
     end

@@ -1,0 +1,124 @@
+"""Connections follow the master: whatever stands behind an address or behind sentinels."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+
+import pytest
+import redis
+
+from service.clock import SystemClock
+from service.connections import async_client, sync_client
+from service.domain.errors import LedgerUnavailable
+from service.domain.reopens import Policy
+from service.embedded import find_server
+from service.ledger import open_ledger
+from service.ledger.scripts import Scripts
+from service.queue import Bells
+from tests.edge.test_group_commit import event
+from tests.redises import Node, node, replicates, watched
+
+
+@dataclass
+class Endpoint:
+    """An address that leads to one server or another, as a managed Redis has it. What is connected stays."""
+
+    url: str
+    port_behind: int
+
+
+@contextmanager
+def endpoint(behind: Node) -> Iterator[Endpoint]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        found = Endpoint(f"redis://127.0.0.1:{listening.getsockname()[1]}/0", behind.port)
+        threading.Thread(target=_accept, args=(listening, found), daemon=True).start()
+        yield found
+
+
+def _accept(listening: socket.socket, found: Endpoint) -> None:
+    with suppress(OSError):
+        while True:
+            near = listening.accept()[0]
+            far = socket.create_connection(("127.0.0.1", found.port_behind))
+            for one, other in ((near, far), (far, near)):
+                threading.Thread(target=_pass_on, args=(one, other), daemon=True).start()
+
+
+def _pass_on(one: socket.socket, other: socket.socket) -> None:
+    with suppress(OSError), closing(other):
+        while data := one.recv(65_536):
+            other.sendall(data)
+
+
+@pytest.fixture
+def pair(tmp_path) -> Iterator[tuple[Node, Node]]:
+    with node(find_server(), tmp_path / "a") as first, node(find_server(), tmp_path / "b") as second:
+        replicates(second, first)
+        yield first, second
+
+
+def change_over(pair: tuple[Node, Node], address: Endpoint) -> None:
+    """Make the second the master, and have the address lead to it."""
+    first, second = pair
+    with second.client() as client:
+        client.replicaof("NO", "ONE")
+    replicates(first, second)
+    address.port_behind = second.port
+
+
+async def test_scripts_leave_a_master_that_was_demoted(pair):
+    """A script that meets a replica closes the connection, and the next one reaches the new master."""
+    with endpoint(pair[0]) as address:
+        connection = async_client(address.url, for_answers=True)
+        scripts = Scripts(connection)
+        try:
+            await scripts.run("evict", "1", "nobody:0")
+            await connection.hset("reopener:leases", "1", "somebody:0:0")
+            change_over(pair, address)
+            with pytest.raises(LedgerUnavailable):
+                await scripts.run("evict", "1", "somebody:0:0")
+            assert await scripts.run("evict", "1", "somebody:0:0") == 1
+        finally:
+            await connection.aclose()
+
+
+def test_rqs_connection_leaves_it_too(pair):
+    """What RQ writes with reaches the new master as well, by itself."""
+    with endpoint(pair[0]) as address, sync_client(address.url) as connection:
+        connection.set("before", "1")
+        change_over(pair, address)
+        connection.set("after", "1")
+        with pair[1].client() as client:
+            assert client.get("after") == "1"
+
+
+@pytest.mark.parametrize("dead", ["refusing", "silent"])
+def test_a_dead_sentinel_is_passed_over(tmp_path, dead):
+    """A sentinel that is gone, or that takes connections and says nothing, is given up on in a moment."""
+    with (
+        watched(find_server(), tmp_path, replicas=1) as redises,
+        socket.create_server(("127.0.0.1", 0)) as silent,
+    ):
+        first = silent.getsockname()[1] if dead == "silent" else 1
+        hosts = f"127.0.0.1:{first},127.0.0.1:{redises.sentinels[0].port}"
+        with sync_client(f"redis+sentinel://{hosts}/main") as connection:
+            assert connection.set("key", "1")
+
+
+async def test_a_promoted_replica_is_never_taken_for_durable(pair):
+    """A master that forgets nothing was noted as such; the replica in its place may have forgotten."""
+    first, second = pair
+    for server in pair:
+        connection = async_client(server.url)
+        ledger = open_ledger(connection, Bells(redis.Redis()), SystemClock(), policy=Policy())
+        await ledger.admissions.admit([event(f"at-{server.port}")])
+        assert bool(await connection.hget("reopener:account", "quarantine_until")) is (server is second)
+        await connection.hset("reopener:account", "durable", "1")
+        assert await connection.wait(1 if server is first else 0, 5_000) == int(server is first)
+        await connection.aclose()
+        with second.client() as client:
+            client.replicaof("NO", "ONE")

@@ -1,0 +1,96 @@
+"""The master dies under load: what was answered is there, intake goes on, and each reply has one effect."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import httpx
+from redis import Redis
+
+from service.app import create_app
+from service.clock import SystemClock
+from service.connections import async_client
+from service.domain.reopens import Policy, reopen_id
+from service.embedded import find_server
+from service.ledger import open_ledger
+from service.queue import Bells
+from service.settings import load
+from tests.chaos import stack
+from tests.chaos.helpdesk import Helpdesk
+from tests.chaos.verdict import judge, waiting
+from tests.redises import Node, Watched, watched
+from tests.running import ROOT, account_on, environment, process, sandbox, served
+
+LIMIT_SECONDS = 60.0
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    url: str
+    acquire_url: str
+
+
+async def test_the_master_dies_under_load(tmp_path):
+    """With `wait_replicas = 1` nothing that was answered is lost; receiver and worker follow the failover."""
+    with watched(find_server(), tmp_path / "redis") as redises, sandbox(tmp_path) as acquire:
+        variables = environment(
+            tmp_path,
+            redises.url,
+            config=stack.CONFIG.format(timeout_seconds=stack.TIMEOUT_SECONDS),
+            **account_on(acquire),
+            CHAOS_SECRET=stack.SECRET,
+            REOPENER_ADMIN_TOKEN=stack.ADMIN_TOKEN,
+            REOPENER_WAIT_REPLICAS="1",
+        )
+        app = create_app(load(variables, role="serve", cwd=ROOT), SystemClock())
+        with (
+            served(app) as url,
+            process("-m", "workers", variables=variables, log=tmp_path / "workers.log"),
+        ):
+            at = Addresses(url, str(acquire.base_url).rstrip("/"))
+            helpdesk = Helpdesk(url, events=400, threads=40, seed=1, spread_seconds=8)
+            sending = asyncio.create_task(helpdesk.run())
+            await fail_over(redises, helpdesk)
+            await sending
+            async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
+                await happens(lambda: waiting(http, at), lambda left: left == 0)
+            verdict = await judge(at, helpdesk)
+            assert verdict.held, verdict
+
+
+async def fail_over(redises: Watched, helpdesk: Helpdesk) -> None:
+    """Kill the master, and see that its follower has all that was answered and takes what comes."""
+    await happens(lambda: len(helpdesk.answered), lambda count: count > 100)
+    old = redises.master()
+    old.kill()
+    new = await happens(redises.master, lambda master: master != old)
+    answered = dict(helpdesk.answered)
+    assert await forgotten(new, answered) == []
+    await happens(lambda: len(helpdesk.answered), lambda count: count > len(answered))
+
+
+async def forgotten(server: Node, answered: Iterable[str]) -> list[str]:
+    """The events that the ledger on this Redis does not know."""
+    connection = async_client(server.url)
+    ledger = open_ledger(connection, Bells(Redis()), SystemClock(), policy=Policy())
+    try:
+        ids = {event_id: reopen_id(stack.SOURCE, event_id) for event_id in answered}
+        return [event_id for event_id, each in ids.items() if await ledger.reads.reopen(each) is None]
+    finally:
+        await connection.aclose()
+
+
+async def happens(look: Callable[[], Found], holds: Callable[[Found], bool]) -> Found:
+    """What `look` answers, as soon as it holds."""
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while True:
+            seen = look()
+            seen = await seen if asyncio.iscoroutine(seen) else seen
+            if holds(seen):
+                return seen
+            await asyncio.sleep(0.02)
