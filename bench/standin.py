@@ -6,7 +6,7 @@ second reopen shows as a double. `POST /control?key=value` sets:
 
     delay     seconds before every answer
     mode      ok | refuse (connections are reset) | hang (no answer) | hang_create (none to the reopen call) |
-              drip (an answer without an end, byte by byte) | a status, like 503 or 401
+              drip (an answer without an end, byte by byte) | a status, like 503 or 401; 429 asks for 30 s
     reset     1 forgets what was counted
 
 `GET /told` answers `{"calls", "first_byte_at", "threads", "doubled", "order"}`, with the reopened threads in
@@ -26,6 +26,7 @@ from urllib.parse import parse_qsl, urlsplit
 import uvloop
 
 FIRST_CASE = 1_000_000_000
+RETRY_AFTER_SECONDS = 30
 DRIP_SECONDS = 0.05
 DRIP_HEAD = b"HTTP/1.1 200 .\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
 
@@ -134,9 +135,11 @@ class Speaker(asyncio.Protocol):
 
     def _say(self, status: int, told: dict[str, Any]) -> None:
         body = json.dumps(told).encode("ascii")
-        head = f"HTTP/1.1 {status} .\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"HTTP/1.1 {status} .\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        if status == 429:
+            head += f"Retry-After: {RETRY_AFTER_SECONDS}\r\n"
         if not self._transport.is_closing():
-            self._transport.write(head.encode("ascii") + body)
+            self._transport.write(f"{head}\r\n".encode("ascii") + body)
 
 
 class Acquire(Speaker):

@@ -134,3 +134,20 @@ def test_redis_hangs(tmp_path, stand_in, start, worker_log):
             os.kill(pid, signal.SIGCONT)
     finally:
         server.stop()
+
+
+def test_deploys_under_load(client, redis_url, stand_in, start):
+    """While events come in, the worker is replaced three times: none lost, none doubled, no attempt spent."""
+    stand_in.control(delay=0.3)
+    worker, admitted = start(concurrency=8), 0
+    for _ in range(3):
+        backlog.admit(redis_url, 20, first=admitted)
+        admitted += 20
+        _until(lambda: client.hlen("reopener:leases") >= 4, "it is at work")
+        following = start(concurrency=8)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(PATIENCE_SECONDS) == 0
+        worker = following
+    _until(lambda: backlog.ended(client) == admitted, "all are done")
+    assert (len(stand_in.told().order), stand_in.told().doubled) == (admitted, 0)
+    assert backlog.attempts(client) == (0, admitted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 import time
@@ -168,6 +169,48 @@ def test_acquire_goes_away_and_comes_back(client, redis_url, stand_in, start):
     _until(lambda: backlog.ended(client) == 30, "all are done")
     assert client.hget("reopener:breaker", "why") == b""
     assert backlog.attempts(client) == (0, 30)
+
+
+def test_a_retry_after_is_a_pause_for_everyone(client, redis_url, stand_in, start):
+    """Where Acquire asks for a pause, every worker leaves it alone for that long and spends no attempt; calls
+    then come back gradually.
+    """
+    stand_in.control(mode="429")
+    backlog.admit(redis_url, 30)
+    start(concurrency=4)
+    start(concurrency=4)
+    _until(lambda: client.hget("reopener:breaker", "why") == b"throttled", "the pause is noted")
+    _until(lambda: client.llen("rq:queue:reopener") == 0, "the other bells are heard")
+    _until(lambda: client.hlen("reopener:leases") == 0, "nothing is in work")
+    assert _calls(stand_in) <= 2 * 4 * 2
+    left_ms = int(client.hget("reopener:breaker", "until_ms")) - client.time()[0] * 1000
+    assert 20_000 < left_ms <= 31_000
+    stand_in.control(mode="ok", reset=1)
+    _pause_is_over(client)
+    client.zadd("reopener:due", dict.fromkeys(client.zrange("reopener:due", 0, -1), 1))
+    for reopen in client.scan_iter("reopener:r:*"):
+        client.hset(reopen, "next_ms", "1")
+    _until(lambda: backlog.ended(client) == 30, "all are done")
+    assert backlog.attempts(client) == (0, 30)
+    at = stand_in.told().at
+    assert sum(each < at[0] + 0.5 for each in at) <= 8 + 16, "a few at first"
+
+
+def test_bells_of_newer_versions_are_left_to_them(client, redis_url, start):
+    """During a deploy an old worker leaves a bell that says a newer version, and rings for itself later."""
+    bell = Bells(client).bell("1000")
+    job = dict(zip(bell.fields[::2], bell.fields[1::2], strict=True))
+    told = json.loads(job["data"])
+    job["data"] = json.dumps([*told[:2], ["1000", bell.id, 99], *told[3:]])
+    client.hset(bell.job_key, mapping=job)
+    client.rpush(bell.queue_key, bell.id)
+    start()
+    _until(lambda: client.llen(bell.queue_key) == 0, "the bell is taken")
+    _until(lambda: client.llen("rq:queue:reopener:intermediate") == 0, "and left alone")
+    assert client.exists(bell.job_key)
+    assert _queue(client).failed_job_registry.count == 0
+    backlog.admit(redis_url, 1)
+    _until(lambda: backlog.ended(client) == 1, "what it knows is done")
 
 
 def _pause_is_over(client):

@@ -63,7 +63,7 @@ def test_it_remembers_for_a_minute():
 
 
 def test_a_pause_that_was_asked_for_has_no_probes():
-    """After a `Retry-After` everybody goes on at once, under the rate limit."""
+    """After a `Retry-After` everybody may go on, and no single call has to prove that it works first."""
     asked = Breaker(why="throttled", until_ms=NOW + 5_000)
     assert asked.state(NOW) == "open"
     assert asked.state(NOW + 5_000) == "closed"
