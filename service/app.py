@@ -25,6 +25,7 @@ from service.intake.commit import GroupCommit
 from service.intake.detour import Detour
 from service.intake.front import Front
 from service.intake.spool import Spool, SpoolState
+from service.intake.watch import Watch
 from service.kept import keep_in, keep_nothing
 from service.ledger import Ledger, open_ledger
 from service.ledger.cases import news_of
@@ -96,8 +97,8 @@ def create_app(settings: Settings, clock: Clock) -> Starlette:
         hear,
     )
 
-    watcher = Watcher(ledger, settings.alerts, clock)
-    beside: list[_Beside] = [each for each in (detour, notes, kept, cases, watcher) if each]
+    watcher, watch = Watcher(ledger, settings.alerts, clock), Watch(ledger.admissions)
+    beside: list[_Beside] = [each for each in (detour, notes, kept, cases, watcher, watch) if each]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -84,6 +84,16 @@ class Head:
         http_status: int | None = None,
         observed: tuple[Observation, ...] = (),
     ) -> Ended:
+        """`attempt` made the effect; one that Redis forgot is made good (rule 13). An effect elsewhere is no
+        success, but known as well: a person has to look at it.
+        """
+        if all(known.number != attempt for known in self.reopen.attempts):
+            self.begin()
+            attempt = None
+        if effect.kind == "elsewhere":
+            self.end(AttemptOutcome.UNKNOWN, http_status, "Acquire acted on something else", number=attempt)
+            words = f"case {effect.id or None} of thread {case_id or None}"
+            return await self.hold("acted_elsewhere", words, observed=observed)
         self.end(outcome, http_status, number=attempt)
         status = Status.REOPENED if effect.kind == "case" else Status.APPENDED
         return await self.finish(status, new_case_id=case_id, observed=observed)
@@ -115,9 +125,9 @@ class Head:
         writes = (Write(self.reopen), *self.take_more_writes())
         return Ended(await self.tools.ledger.finish(self.lease, self.thread, *writes, observed=observed))
 
-    async def hold(self, reason: str, detail: str) -> Ended:
+    async def hold(self, reason: str, detail: str, *, observed: tuple[Observation, ...] = ()) -> Ended:
         self.thread = with_intents_held(self.thread, self.reopen.id)
-        return await self.finish(Status.HELD, reason=reason, detail=detail)
+        return await self.finish(Status.HELD, reason=reason, detail=detail, observed=observed)
 
     async def due(self, status: Status, at_ms: int, reason: str, detail: str | None = None) -> Ended:
         now_ms = self.now_ms()

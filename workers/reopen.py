@@ -94,7 +94,9 @@ async def _round(head: Head) -> Ended | None:
         return ended
     noted = head.thread.effect_of(head.reopen.id)
     if noted is not None:
-        return await _adopt_noted(head, *noted)
+        # Somebody saw what came of this reopen, though it lost its lease, or Redis the intent (rules 3, 13).
+        effect, claim = noted
+        return await head.succeed(effect, claim.case_id, AttemptOutcome.ADOPTED, claim.attempt)
     look = await take_look(
         head.tools.acquire,
         head.thread,
@@ -110,15 +112,6 @@ async def _round(head: Head) -> Ended | None:
     if settlement.look_again_ms is not None:
         return await _look_again(head, settlement.look_again_ms)
     return await _recall(head, look) or await _advance(head, look)
-
-
-async def _adopt_noted(head: Head, effect: Effect, claim: Claim) -> Ended:
-    """Somebody saw what came of this reopen, though it lost its lease, or Redis the intent (rules 3, 13)."""
-    number: int | None = claim.attempt
-    if all(attempt.number != number for attempt in head.reopen.attempts):
-        head.begin()
-        number = None
-    return await head.succeed(effect, claim.case_id, AttemptOutcome.ADOPTED, number)
 
 
 async def _recall(head: Head, look: Look) -> Ended | None:
@@ -144,9 +137,10 @@ async def _advance(head: Head, look: Look) -> Ended | None:
     match step:
         case AdoptForgotten(effect, case_id):
             head.begin()
-            claim = Claim(head.reopen.id, head.reopen.attempts[-1].number, case_id)
+            number = head.reopen.attempts[-1].number
+            claim = Claim(head.reopen.id, number, case_id)
             head.thread = with_claim(head.thread, effect, claim, head.now_ms())
-            return await head.succeed(effect, case_id, AttemptOutcome.ADOPTED, None)
+            return await head.succeed(effect, case_id, AttemptOutcome.ADOPTED, number)
         case Skip(reason, case_id):
             head.begin()
             head.end(AttemptOutcome.SKIPPED)
@@ -197,6 +191,15 @@ async def _give(head: Head, intent: Intent, effect: Effect, case_id: int) -> Non
     if owner is None or owner.id == head.reopen.id or owner.new_case_id is not None:
         found = Duplicate(effect, intent.reopen_id, "acted_late", head.now_ms())
         head.thread = replace(head.thread, duplicates=(*head.thread.duplicates, found))
+        return
+    if effect.kind == "elsewhere":
+        held = replace(
+            end_attempt(owner, head.now_ms(), AttemptOutcome.UNKNOWN, number=intent.attempt),
+            status=Status.HELD,
+            reason="acted_elsewhere",
+            next_ms=None,
+        )
+        head.more_writes.append(Write(held, expect=owner.status))
         return
     ended = replace(
         end_attempt(owner, head.now_ms(), AttemptOutcome.ADOPTED, number=intent.attempt),

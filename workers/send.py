@@ -95,21 +95,13 @@ async def _record(head: Head, intent: Intent, look: Look, outcome: Outcome) -> E
         case Done(case_id, thread_id) if _misplaced(head, intent, look, case_id, thread_id):
             return await _record(head, intent, look, Misplaced(case_id, thread_id, outcome.http_status))
         case Done(case_id, _, message_id, http_status):
-            head.thread = without_intent(head.thread, intent)
-            effect = Effect("case", case_id) if message_id is None else Effect("message", message_id)
-            claim = Claim(head.reopen.id, intent.attempt, case_id)
             if message_id is None:
                 head.thread = with_contact(head.thread, head.contact_id())
-            head.thread = with_claim(head.thread, effect, claim, head.now_ms())
-            done = AttemptOutcome.REOPENED if message_id is None else AttemptOutcome.APPENDED
-            return await head.succeed(
-                effect, case_id, done, intent.attempt, http_status, observed=((effect, claim),)
-            )
+            effect = Effect("case", case_id) if message_id is None else Effect("message", message_id)
+            return await _seen(head, intent, effect, case_id, http_status)
         case Misplaced(case_id, thread_id, http_status):
-            head.thread = without_intent(head.thread, intent)
-            head.end(AttemptOutcome.UNKNOWN, http_status, "Acquire acted on something else")
             head.count(sent=True)
-            return await head.hold("acted_elsewhere", f"case {case_id} of thread {thread_id}")
+            return await _seen(head, intent, Effect("elsewhere", case_id or 0), thread_id or 0, http_status)
         case Refused(http_status, words):
             head.thread = without_intent(head.thread, intent)
             head.end(AttemptOutcome.REFUSED, http_status, words)
@@ -133,6 +125,15 @@ async def _record(head: Head, intent: Intent, look: Look, outcome: Outcome) -> E
             head.reopen = replace(head.reopen, status=Status.CHECKING, reason="outcome_unknown")
             head.lease = await head.tools.ledger.save(head.lease, head.thread, Write(head.reopen))
             return None
+
+
+async def _seen(head: Head, intent: Intent, effect: Effect, case_id: int, http_status: int) -> Ended:
+    """What came of the call: noted also where the lease was lost meanwhile (rule 3)."""
+    claim = Claim(head.reopen.id, intent.attempt, case_id)
+    head.thread = with_claim(without_intent(head.thread, intent), effect, claim, head.now_ms())
+    done = AttemptOutcome.REOPENED if effect.kind == "case" else AttemptOutcome.APPENDED
+    observed = ((effect, claim),)
+    return await head.succeed(effect, case_id, done, intent.attempt, http_status, observed=observed)
 
 
 def _misplaced(head: Head, intent: Intent, look: Look, case_id: int, thread_id: int) -> bool:

@@ -75,6 +75,7 @@ class Sweeper:
         """
         now = self._clock.monotonic()
         overdue = await self._ledger.sweeps.overdue()
+        await self._ledger.leases.rewrites.catch_up(overdue.epoch)
         for box, lease in self._still.look(overdue.leases, now):
             if await self._ledger.sweeps.evict(box, lease):
                 log.warning("lease.taken_over", box=box)

@@ -13,9 +13,11 @@ Kind = Literal["create", "append"]
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Something that exists in Acquire: a case, or a message. At most one reopen claims it."""
+    """Something that exists in Acquire: a case, or a message. At most one reopen claims it. `elsewhere` is a
+    case of another thread, or of none, on which Acquire acted: its reopen is never sent again (rule 9).
+    """
 
-    kind: Literal["case", "message"]
+    kind: Literal["case", "message", "elsewhere"]
     id: int
 
     def __str__(self) -> str:
@@ -24,12 +26,21 @@ class Effect:
     @classmethod
     def parse(cls, text: str) -> Effect:
         kind, _, number = text.partition(":")
-        return cls("message" if kind == "message" else "case", int(number))
+        return cls(_KINDS[kind], int(number))
+
+
+_KINDS: Mapping[str, Literal["case", "message", "elsewhere"]] = {
+    "case": "case",
+    "message": "message",
+    "elsewhere": "elsewhere",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The reopen an effect belongs to, the attempt that made it, and the case the reply is in."""
+    """The reopen an effect belongs to, the attempt that made it, and the case the reply is in; of an effect
+    elsewhere, the thread it is in, 0 where Acquire told of none.
+    """
 
     reopen_id: str
     attempt: int

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from service.clock import Clock
     from service.domain.errors import NotAdmitted
     from service.intake.detour import Detour
-    from service.ledger.admission import Admission, Admissions, Admitted, Together
+    from service.ledger.admission import Admission, Admitted, Together
+    from service.ledger.admissions import Admissions
 
 ADMIT_SECONDS = 1.5
 """An answer must come within 2 s also while Redis hangs."""

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from service.clock import Clock
     from service.intake.line import Waiting
     from service.intake.spool import Spool, Spooled, SpoolState
-    from service.ledger.admission import Admissions, Admitted
+    from service.ledger.admission import Admitted
+    from service.ledger.admissions import Admissions
 
 WRITE_SECONDS = 1.0
 """A disk that takes longer hangs; with what was spent on Redis, an answer still comes within 2 s."""

@@ -1,6 +1,7 @@
 """The ledger: the truth about every event, reopen and thread, in Redis.
 
     admission   what an accepted event leaves before its answer goes out
+    admissions  leaves it, and once more where Redis forgot it
     leases      a worker's side: claim, save, finish
     sweeps      what nobody woke in time
     retention   what ended long ago goes
@@ -22,6 +23,8 @@
     account     pause, resume, and notes of deliveries
     cases       what Acquire tells of its cases by itself
     requests    requests that are kept for explaining them
+    rewrites    what a worker wrote lately, written once more where Redis forgot it
+    recent      what was confirmed lately, as both of these keep it
     durably     writes that are confirmed by replicas and disks before anybody is told of them
     scripts/    the Lua scripts, each whole or not at all
 
@@ -68,7 +71,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from service.ledger.account import Account
-from service.ledger.admission import Admissions
+from service.ledger.admissions import Admissions
 from service.ledger.alerts import Alerts
 from service.ledger.audit import Audit
 from service.ledger.bodies import Bodies
@@ -140,7 +143,7 @@ def open_ledger(
     scripts = Scripts(connection, wait)
     quarantine_ms = policy.timeout_ms + policy.settle_ms
     bell_ms = BELL_SECONDS * 1000
-    admissions = Admissions(scripts, bells, bell_ms=bell_ms, quarantine_ms=quarantine_ms)
+    admissions = Admissions(scripts, bells, ticker, bell_ms=bell_ms, quarantine_ms=quarantine_ms)
     reads = Reads(connection, scripts)
     listing = Listing(scripts, reads)
     audit = Audit(connection)
@@ -150,7 +153,7 @@ def open_ledger(
         scripts=scripts,
         admissions=admissions,
         leases=Leases(scripts, connection, ticker, lease_ms=policy.lease_ms, quarantine_ms=quarantine_ms),
-        sweeps=Sweeps(scripts, connection, bells),
+        sweeps=Sweeps(scripts, connection, bells, quarantine_ms=quarantine_ms),
         retention=Retention(scripts, connection),
         verbs=verbs,
         bulks=Bulks(scripts, connection, listing, audit, at_once=policy.bulk_at_once),

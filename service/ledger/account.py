@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
 
-from service.ledger.admission import KEPT_DELIVERIES
+from service.ledger.admissions import KEPT_DELIVERIES
 from service.ledger.audit import AUDIT_KEY, KEPT_LINES
 from service.ledger.heard import index
 from service.ledger.scripts import ask

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from service.domain.errors import NotAdmitted
 from service.domain.reopens import RECORD_VERSION
 from service.ledger.scripts import packed
-from service.queue import MOULD_BELL, MOULD_NAME
 
 if TYPE_CHECKING:
     from service.domain.events import Half
-    from service.ledger.scripts import Scripts
-    from service.queue import Bells
 
-KEPT_DELIVERIES = 20_000
 
 Verdict = Literal["accepted", "duplicate", "held"]
 
@@ -100,44 +95,6 @@ class Together:
         return self.outcomes
 
 
-class Admissions:
-    """Admits events."""
-
-    def __init__(self, scripts: Scripts, bells: Bells, *, bell_ms: int, quarantine_ms: int) -> None:
-        self._scripts = scripts
-        self._bells = bells
-        self._bell_ms = bell_ms
-        self._quarantine_ms = quarantine_ms
-
-    async def admit(self, admissions: Sequence[Admission]) -> list[Admitted]:
-        """All of them stored, or none. Raises `LedgerUnavailable` where that is not known."""
-        together = await self.admit_together([packed_delivery(admissions)])
-        (outcome,) = await together.confirmed()
-        if isinstance(outcome, NotAdmitted):
-            raise outcome
-        return outcome
-
-    async def admit_together(self, deliveries: Sequence[bytes], *, ages_ms: Sequence[int] = ()) -> Together:
-        """What became of each delivery (`packed_delivery`): one round trip for all of them.
-
-        Each is stored as a whole or not at all, and one that Redis refuses does not keep the others out.
-        `ages_ms` tells how long ago each came, where that was not just now. Raises `LedgerUnavailable` where
-        it is not known what was stored.
-        """
-        bell = self._bells.mould()
-        mould = [bell.job_key, bell.queue_key, bell.queues_key, MOULD_NAME, MOULD_BELL, *bell.fields]
-        written = await self._scripts.write(
-            "admit",
-            self._quarantine_ms,
-            self._bell_ms,
-            KEPT_DELIVERIES,
-            packed(mould),
-            b"[%b]" % b",".join(deliveries),
-            packed(ages_ms),
-        )
-        return Together([_outcome(rows) for rows in json.loads(written.answer)], written.confirm)
-
-
 def packed_delivery(admissions: Sequence[Admission]) -> bytes:
     """All that one delivery leaves, as the script takes it; what is empty is left out."""
     return packed([_told(admission) for admission in admissions])
@@ -178,12 +135,6 @@ def _told(admission: Admission) -> dict[str, str]:
 
 
 _VERSION = str(RECORD_VERSION)
-
-
-def _outcome(rows: list[list[Any]] | str) -> list[Admitted] | NotAdmitted:
-    if isinstance(rows, str):
-        return NotAdmitted(f"Redis refuses this event: {rows}")
-    return [Admitted(row[0], row[1], row[2], row[3], row[4] == "1") for row in rows]
 
 
 def _id(number: int | None) -> str | None:

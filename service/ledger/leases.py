@@ -11,6 +11,7 @@ from service.domain.ports import Claimed, Lease, Unclaimed
 from service.domain.reopens import DONE
 from service.ledger import codec, thread_codec
 from service.ledger.links import WAITS_FOR_LINK
+from service.ledger.rewrites import Rewrites, Written
 from service.ledger.scripts import ask, packed
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Leases:
         self._ticker = ticker
         self._lease_ms = lease_ms
         self._quarantine_ms = quarantine_ms
+        self.rewrites = Rewrites(scripts, ticker, quarantine_ms=quarantine_ms)
 
     async def claim(self, name: str, *, bell: str | None, token: str) -> Claimed | Unclaimed:
         asked_at = self._ticker.boottime()
@@ -58,7 +60,7 @@ class Leases:
     ) -> Claimed | None:
         asked_at = self._ticker.boottime()
         row = await self._write("finish", lease, thread, writes, observed)
-        following = self._claimed(row, lease.token, asked_at, step=lease.step + 1)
+        following = self._claimed(row[:-1], lease.token, asked_at, step=lease.step + 1)
         return following if isinstance(following, Claimed) else None
 
     async def reroot(self, lease: Lease, root: int) -> None:
@@ -111,6 +113,8 @@ class Leases:
         durably: bool = False,
     ) -> list[Any]:
         run = self._scripts.run_durably if durably else self._scripts.run
+        fields, records = thread_codec.thread_fields(thread), [_told(write) for write in writes]
+        duplicates, unsettled = "1" if thread.duplicates else "0", "1" if thread.unsettled else "0"
         row: list[Any] = await run(
             "write",
             mode,
@@ -119,17 +123,20 @@ class Leases:
             lease.epoch,
             self._quarantine_ms,
             self._lease_ms,
-            packed(thread_codec.thread_fields(thread)),
+            packed(fields),
             packed([[str(effect), thread_codec.claim_text(claim)] for effect, claim in observed]),
             packed([str(effect) for effect in (*lease.noted, *(effect for effect, _ in observed))]),
-            packed([_told(write) for write in writes]),
-            "1" if thread.duplicates else "0",
+            packed(records),
+            duplicates,
             lease.step + 1,
             packed([str(case_id) for case_id in sorted(set(thread.cases) - lease.known_cases - {thread.id})]),
-            "1" if thread.unsettled else "0",
+            unsettled,
         )
         if row[0] == "fenced":
             raise Fenced
+        self.rewrites.keep(
+            Written(lease.box, int(row[-1]), fields, duplicates, unsettled, records), lease.epoch
+        )
         return row
 
     def _claimed(self, row: list[Any], token: str, asked_at: float, *, step: int = 0) -> Claimed | Unclaimed:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NAMES = (
     "admit",
+    "again",
     "alert_change",
     "alert_end",
     "alert_take",
@@ -132,6 +133,7 @@ def script(name: str) -> str:
 
 _SHARED: dict[str, tuple[str, ...]] = {
     "admit": ("tree", "archive"),
+    "again": ("tree", "archive", "written"),
     "case": ("tree", "archive"),
     "feed": ("bulk",),
     "found": ("tree", "archive"),
@@ -139,7 +141,7 @@ _SHARED: dict[str, tuple[str, ...]] = {
     "pick": ("tree", "archive"),
     "recall": ("bulk",),
     "retire": ("tree", "archive", "erase"),
-    "write": ("tree", "archive"),
+    "write": ("tree", "archive", "written"),
 }
 
 

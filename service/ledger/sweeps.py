@@ -23,26 +23,29 @@ BACKLOG_BELLS = 128
 @dataclass(frozen=True, slots=True)
 class Overdue:
     """Boxes that are due and not held, of them those that a worker handed back apart; and every lease as it
-    stands: box -> `token:renewals`.
+    stands: box -> `token:renewals`. `epoch` is the run of Redis that says so.
     """
 
     boxes: tuple[str, ...]
     handed_back: tuple[str, ...]
     leases: Mapping[str, str]
+    epoch: str
 
 
 class Sweeps:
     """Each is one call to Redis; all raise `LedgerUnavailable` where it is away."""
 
-    def __init__(self, scripts: Scripts, connection: Redis, bells: Bells) -> None:
+    def __init__(self, scripts: Scripts, connection: Redis, bells: Bells, *, quarantine_ms: int) -> None:
         self._scripts = scripts
         self._connection = connection
         self._backlog_key = bells.queue_key("backlog")
+        self._quarantine_ms = quarantine_ms
 
     async def overdue(self) -> Overdue:
-        row = await self._scripts.run("overdue", BACKLOG_BELLS, self._backlog_key)
-        _, boxes, handed_back, leases = row
-        return Overdue(tuple(boxes), tuple(handed_back), dict(zip(leases[::2], leases[1::2], strict=True)))
+        row = await self._scripts.run("overdue", BACKLOG_BELLS, self._backlog_key, self._quarantine_ms)
+        _, boxes, handed_back, leases, epoch = row
+        held = dict(zip(leases[::2], leases[1::2], strict=True))
+        return Overdue(tuple(boxes), tuple(handed_back), held, epoch)
 
     async def evict(self, box: str, lease: str) -> bool:
         """Take the lease from a holder that let it stand still; False where it moved meanwhile."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from service.domain.reopens import Reopen
-    from service.ledger.admission import Admissions
+    from service.ledger.admissions import Admissions
     from service.ledger.audit import By
     from service.ledger.links import Link
     from service.ledger.reads import Reads

@@ -16,7 +16,8 @@ from service.intake.commit import GroupCommit
 from service.intake.detour import Detour
 from service.intake.spool import Spool
 from service.ledger import Ledger
-from service.ledger.admission import Admission, Admissions
+from service.ledger.admission import Admission
+from service.ledger.admissions import Admissions
 
 MB = 1024 * 1024
 

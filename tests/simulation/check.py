@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 from service.domain.reopens import WAITING, Reopen, Status
 from service.domain.threads import Effect, Thread
@@ -33,6 +33,7 @@ def violations(cluster: Cluster, scenario: Scenario, allowed: frozenset[str]) ->
         *_untrue(cluster, records, done),
         *_ended_without_right(cluster, records, allowed),
         *_disorder(records, done, cluster),
+        *_out_of_receipt(cluster, records),
         *_books(cluster, records),
         *(_cases_made(cluster) if scenario.one_case else ()),
     ]
@@ -177,7 +178,6 @@ def _ended_without_right(
 def _disorder(records: dict[str, Reopen], done: dict[str, list[Done]], cluster: Cluster) -> Iterator[str]:
     """Within a thread, effects come in the order of first admission; who left the line has no place in it."""
     threads: dict[int | None, list[Reopen]] = defaultdict(list)
-    answered = {event.id: event.first_answered_ms for event in cluster.events}
     left_the_line = {*cluster.causes, *cluster.out_of_line, *_alike(records, done)}
     for reopen in records.values():
         if reopen.id not in left_the_line and reopen.id in done:
@@ -185,10 +185,22 @@ def _disorder(records: dict[str, Reopen], done: dict[str, list[Done]], cluster: 
     for line in threads.values():
         line.sort(key=lambda reopen: reopen.position)
         for before, after in pairwise(line):
-            # What Redis forgot is admitted behind what came since; the same words may be adopted crosswise.
-            forgot = answered.get(before.id, 0) > answered.get(after.id, 0) or before.text == after.text
-            if done[before.id][0].made_ms > done[after.id][0].made_ms and not (cluster.snapshots and forgot):
+            # Where Redis forgot, the same words may be adopted crosswise.
+            alike = cluster.snapshots and before.text == after.text
+            if done[before.id][0].made_ms > done[after.id][0].made_ms and not alike:
                 yield f"order: {after.event_id} came before {before.event_id}"
+
+
+def _out_of_receipt(cluster: Cluster, records: dict[str, Reopen]) -> Iterator[str]:
+    """What was acknowledged before another event came has its place before that one, also where Redis forgot
+    it meanwhile (rule 13).
+    """
+    for before, after in permutations(cluster.events, 2):
+        first, second = records.get(before.id), records.get(after.id)
+        if first is None or second is None or first is second or first.thread_id != second.thread_id:
+            continue
+        if 0 <= before.first_answered_ms < after.first_asked_ms and first.position > second.position:
+            yield f"order: {second.event_id} was taken in before {first.event_id}"
 
 
 def _cases_made(cluster: Cluster) -> Iterator[str]:

@@ -15,10 +15,12 @@ from tests.simulation.acquire_world import AcquireWorld, Manner
 from tests.simulation.engine import START_MS, Node, Simulation, Sleep, Step
 from tests.simulation.ledger_twin import QUEUE_KEY, ledger_on
 from tests.simulation.redis_twin import RedisTwin
-from tests.simulation.worker import TICK_MS, Worker
+from tests.simulation.worker import TICK_MS, WATCHES, Worker
 
 CONTACT = 7
 SOURCE = "support"
+KEPT_MS = 10_000
+TOLD_AGAIN_MS = 2_500
 
 
 @dataclass(slots=True, eq=False)
@@ -27,11 +29,24 @@ class Event:
 
     admission: Admission
     answers: list[Admitted] = field(default_factory=list)
+    first_asked_ms: int = -1
     first_answered_ms: int = -1
 
     @property
     def id(self) -> str:
         return self.answers[0].reopen_id if self.answers else self.admission.reopen_id
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """A fault that struck, and at which step."""
+
+    step: int
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} at step {self.step} ({self.kind})"
 
 
 class Cluster:
@@ -49,8 +64,10 @@ class Cluster:
         """Reopen id -> what struck it that nobody can rule out."""
         self.excuses: dict[str, set[str]] = {}
         """Reopen id -> the ends that what struck it gives a right to."""
+        self.struck: list[Strike] = []
+        self.killed_at, self.forgot_at = -(10**9), -(2 * 10**9)
         self.in_flight_at_kill: list[tuple[int, int]] = []
-        self.snapshots: list[dict[str, Any]] = []
+        self.snapshots: list[tuple[int, dict[str, Any]]] = []
         self.out_of_line: set[str] = set()
         """Reopens that were held, dead or cancelled for a while: they have lost their place in the order."""
         self._tokens = 0
@@ -165,6 +182,8 @@ class Cluster:
 
     async def _deliver(self, event: Event) -> None:
         """The helpdesk sends until it gets its 200."""
+        if event.first_asked_ms < 0:
+            event.first_asked_ms = self.simulation.now
         while True:
             try:
                 (answer,) = await self.door_ledger.admissions.admit([event.admission])
@@ -180,6 +199,8 @@ class Cluster:
 
     def kill(self, node: Node, back_after_ms: int) -> None:
         """Kill a worker, and note what it had in flight: somebody must look at that soon (rule 12)."""
+        self.killed_at = self.simulation.now
+        self._lose_together()
         for worker in self.workers:
             if worker.node is node:
                 for lease in worker.held.values():
@@ -197,20 +218,33 @@ class Cluster:
             "redis", "starts anew" + (", and has forgotten the last moments" if forgotten else "")
         )
         if forgotten is not None:
-            self.simulation.spawn(self.door, self._reassert, "re-assertion")
+            self.forgot_at = self.simulation.now
+            self._lose_together()
+            self.simulation.spawn(self.door, self._watch, "watch")
+            for worker in self.workers:
+                worker.watch(self.rng.randrange(50, 1_500))
         self._after_ledger()
 
-    async def _reassert(self) -> None:
-        """Receivers admit once more what they answered and Redis forgot (rule 13)."""
-        await Sleep(self.rng.randrange(50, 1_500))
-        for event in self.events:
-            kept = {f"reopener:{where}:{event.id}" for where in ("r", "d")}
-            if event.answers and not kept & self.server.keys.keys():
-                await self._deliver(event)
+    def _lose_together(self) -> None:
+        """Redis forgot what a worker wrote, and the worker died before it could write that once more: the
+        same words of two replies may be taken for one another then.
+        """
+        if -TOLD_AGAIN_MS <= self.forgot_at - self.killed_at <= KEPT_MS:
+            for event in self.events:
+                self.causes.setdefault(event.id, "forgotten_by_all")
+
+    async def _watch(self) -> None:
+        """Receivers ask every second whether Redis is still the same (rule 13)."""
+        for _ in range(WATCHES):
+            await Sleep(self.rng.randrange(50, 1_000))
+            try:
+                await self.door_ledger.admissions.watch()
+            except LedgerUnavailable:
+                continue
 
     def keep_snapshot(self) -> None:
         """Remember how Redis is now, to be forgotten back to it."""
-        self.snapshots.append(self.server.snapshot())
+        self.snapshots.append((self.simulation.now, self.server.snapshot()))
         del self.snapshots[:-8]
 
     def blame(self, step: Step, cause: str) -> None:

@@ -19,6 +19,7 @@ from tests.simulation.ledger_twin import QUEUE_KEY
 Fault = Callable[[Cluster, Task, Step], bool]
 
 BACK_MS = 3_000
+FORGOTTEN_MS = 5_000
 SHORT_MS = 5_000
 LAPSE_MS = 20_000
 """Longer than a lease, shorter than lease and settle time."""
@@ -190,9 +191,9 @@ def runs_late(cluster: Cluster, task: Task, step: Step) -> bool:
 
 def redis_forgets(cluster: Cluster, task: Task, step: Step) -> bool:
     """Redis confirms this step, and goes down before it and some before it are on disk."""
-    simulation, snapshots = cluster.simulation, cluster.snapshots
-    back = min(len(snapshots), cluster.rng.randrange(1, 7))
-    forgotten = snapshots[-back] if back else cluster.server.snapshot()
+    simulation = cluster.simulation
+    lately = [each for ms, each in cluster.snapshots if ms >= simulation.now - FORGOTTEN_MS]
+    forgotten = lately[-min(len(lately), cluster.rng.randrange(1, 7))]
 
     def act() -> None:
         simulation.reply(task, simulation.take_effect(step))

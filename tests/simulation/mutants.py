@@ -17,6 +17,8 @@ from service.domain.outcomes import NotSent, Unknown
 from service.domain.ports import Lease
 from service.domain.threads import without_intent
 from service.ledger.leases import Leases
+from service.ledger.recent import Recent
+from service.ledger.rewrites import Rewrites
 from tests.simulation.ledger_twin import SCRIPTS
 from tests.simulation.play import SCENARIOS, Played, play, play_struck, steps_without_faults
 from workers import look, reopen, send
@@ -110,6 +112,10 @@ def _dropped_when_absent(thread: Any, intent: Any) -> Any:
 
 def _counted_as_sent(head: Any, *, sent: bool) -> None:
     head.reopen = replace(head.reopen, spent=head.reopen.spent + 1, sent=head.reopen.sent + 1)
+
+
+async def _not_caught_up(*_: Any) -> None:
+    return None
 
 
 KEEP = settle.with_intent
@@ -259,6 +265,30 @@ MUTANTS = (
         "what Redis forgot is looked for",
         "one reply, and Redis forgets",
         _script("'forgot_ms', text(now)", "'forgot_ms', '0'"),
+    ),
+    Mutant(
+        13,
+        "receivers admit once more what Redis forgot",
+        "one reply, and Redis forgets",
+        _patched(Recent, "behind", lambda *_: []),
+    ),
+    Mutant(
+        13,
+        "what Redis forgot comes before what comes now",
+        "a burst, and Redis forgets",
+        _script("if ARGV[7] ~= '' and ARGV[7] ~= epoch_id then", "if false then"),
+    ),
+    Mutant(
+        13,
+        "workers write once more what Redis forgot",
+        "no words shown, and Redis forgets",
+        _patched(Rewrites, "catch_up", _not_caught_up),
+    ),
+    Mutant(
+        13,
+        "an answer about another thread is known to who is fenced",
+        "acted elsewhere, and Redis forgets",
+        _script("redis.call('HSETNX', thread_key, 'o:' .. o[1], o[2])", "", "write"),
     ),
     Mutant(
         14,

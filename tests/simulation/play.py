@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from tests.simulation import check
-from tests.simulation.cluster import Cluster
+from tests.simulation.cluster import Cluster, Strike
 from tests.simulation.engine import Step, Task
 from tests.simulation.faults import FORGETS, KILLS, faults_of
 from tests.simulation.meddling import MEDDLING
@@ -18,18 +18,6 @@ HORIZON_MS = 40 * 86_400_000
 SCENARIOS = all_scenarios()
 ONE_IN_SINGLE = 8
 """One history in so many has one fault only."""
-
-
-@dataclass(frozen=True, slots=True)
-class Strike:
-    """A fault that struck, and at which step."""
-
-    step: int
-    kind: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.name} at step {self.step} ({self.kind})"
 
 
 @dataclass(slots=True)
@@ -55,7 +43,7 @@ def play(seed: int, *, tells: bool = False, scenarios: tuple[Scenario, ...] = SC
     steps = steps_without_faults(scenario)
     first = turn % steps
     strikes = {first: turn // steps}
-    if rng.randrange(ONE_IN_SINGLE):
+    if rng.randrange(ONE_IN_SINGLE) and not scenario.alone:
         strikes[first + 1 + int(rng.expovariate(rng.choice((2 / steps, 0.5))))] = rng.randrange(10_000)
     return _played(scenario, seed, rng, strikes, tells=tells)
 
@@ -71,7 +59,7 @@ def _played(
     scenario: Scenario, seed: int, rng: random.Random, strikes: Mapping[int, int | str], *, tells: bool
 ) -> Played:
     cluster = Cluster(rng, scenario.policy, scenario.manner(), tells=tells)
-    struck: list[Strike] = []
+    struck = cluster.struck
     meddling = {name: MEDDLING[name] for name in scenario.meddling}
     forgets = FORGETS if scenario.forgets else {}
 

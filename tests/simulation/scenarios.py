@@ -19,7 +19,8 @@ class Scenario:
 
     `allowed` are ends, besides an effect, that its events may come to: a status, or `status:reason`;
     `harmless` are faults that give no right to them. `meddling` names what others may do at any step
-    (meddling.MEDDLING). `forgets`: Redis may forget its last moments. `one_case`: however many replies there
+    (meddling.MEDDLING). `forgets`: Redis may forget its last moments. `alone`: one fault at a time, since
+    what two of them do together nobody can rule out. `one_case`: however many replies there
     are, one case is made. `always` strikes at every step. `expect` says what else must hold at the end.
     """
 
@@ -30,6 +31,7 @@ class Scenario:
     allowed: frozenset[str] = frozenset()
     meddling: tuple[str, ...] = ()
     forgets: bool = False
+    alone: bool = False
     one_case: bool = False
     harmless: frozenset[str] = frozenset()
     always: Callable[[Cluster, Task, Step], bool] | None = None
@@ -38,6 +40,11 @@ class Scenario:
 
 def all_scenarios() -> tuple[Scenario, ...]:
     """Every scenario, in a fixed order: a history's number picks one of them."""
-    from tests.simulation import scenes_of_acquire, scenes_of_people, scenes_of_replies
+    from tests.simulation import scenes_of_acquire, scenes_of_people, scenes_of_redis, scenes_of_replies
 
-    return (*scenes_of_replies.SCENES, *scenes_of_acquire.SCENES, *scenes_of_people.SCENES)
+    return (
+        *scenes_of_replies.SCENES,
+        *scenes_of_acquire.SCENES,
+        *scenes_of_people.SCENES,
+        *scenes_of_redis.SCENES,
+    )

@@ -17,12 +17,22 @@ def question(script: str, args: list[Any]) -> str:
     match script:
         case "admit":
             events = itertools.chain(*json.loads(texts[4]))
+            if texts[4] == "[]":
+                return "ask whether Redis is still the same"
             names = ", ".join(f"{told['event_id']} ({told['box']}, {told['status']})" for told in events)
-            return f"admit {names}"
+            return f"admit {names}" + (" once more" if texts[7] == "1" else "")
+        case "again":
+            written = json.loads(texts[2])
+            told = "; ".join(
+                f"thread {each['box']} as of {each['revision']}: {_thread(_doc(each['box'], each['thread']))}"
+                for each in written
+            )
+            return f"write once more {told}"
         case "claim":
             return f"claim {texts[0]} for {texts[1] or 'no bell'} as {texts[2]}"
         case "write":
-            return f"{texts[0]} thread {texts[1]}: {_thread(_doc(texts[1], texts[6]))}{_writes(texts[9])}"
+            told = _thread(_doc(texts[1], json.loads(texts[6])))
+            return f"{texts[0]} thread {texts[1]}: {told}{_writes(texts[9])}"
         case "ring":
             return f"ring {texts[0]}"
         case _:
@@ -59,22 +69,21 @@ def answer(value: Any) -> str:
 def _script(rows: list[Any]) -> str:
     """What a script answered."""
     match rows:
-        case ["claimed", box, _, _, read_lag, forgot, record, _]:
+        case ["claimed", box, _, _, read_lag, forgot, record, _, *_]:
             fields = dict(zip(record[::2], record[1::2], strict=True))
             more = f", read lag {read_lag} ms" if read_lag != "0" else ""
             more += ", Redis may have forgotten" if forgot != "0" else ""
             return f"claimed {box}: head {fields['event_id']} ({fields['status']}{more})"
-        case ["unclaimed", why, _]:
+        case ["unclaimed", why, _, *_]:
             return f"nothing to do ({why})"
-        case [why, list(boxes), list(leases)] if len(leases) % 2 == 0:
+        case [why, list(boxes), list(_), list(leases), _] if len(leases) % 2 == 0:
             held = ", ".join(map(" ".join, zip(leases[::2], leases[1::2], strict=True)))
             return f"{why or 'not blocked'}; overdue {', '.join(boxes) or 'none'}; leases {held or 'none'}"
         case _:
             return str(rows)
 
 
-def _doc(box: str, text: str) -> dict[str, Any]:
-    flat = json.loads(text)
+def _doc(box: str, flat: list[str]) -> dict[str, Any]:
     return thread_told(int(box) if box.isdigit() else 0, dict(zip(flat[::2], flat[1::2], strict=True)))
 
 

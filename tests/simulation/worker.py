@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tests.simulation.cluster import Cluster
 
 TICK_MS = 500
+WATCHES = 3
+"""How often workers and door look at a new run of Redis; real ones do it always."""
 
 
 class OpenGate:
@@ -120,6 +122,13 @@ class Worker:
             wanted = still_at if wanted is None else min(wanted, still_at)
         if wanted is not None:
             self.wake(max(TICK_MS, wanted - simulation.now))
+
+    def watch(self, in_ms: int) -> None:
+        """Redis is another run: real sweepers see that at their ticks, whatever is due."""
+        simulation = self.cluster.simulation
+        for number in range(WATCHES):
+            at_ms = simulation.now + in_ms + number * TICK_MS
+            simulation.at(at_ms, lambda: simulation.spawn(self.node, self._sweep, "sweeper"), self.node)
 
     async def _sweep(self) -> None:
         try:

@@ -9,13 +9,19 @@
 --           message_key, half, half_key, moment_ms, half_ms, weak_key, weak_ms, body_hash, delivery_id, again_of,
 --           again_reason, version, audit, bell}
 -- ARGV[6]  JSON list: how many ms ago each delivery came, where it waited in a receiver's spool; empty where none did
--- Returns JSON, for each delivery a list of [verdict, reopen id, status, reason, conflict], or Redis' words
--- where it could not be stored.
+-- ARGV[7]  the epoch that the caller knows, '' for none
+-- ARGV[8]  '1' where this is admitted once more, since Redis may have forgotten it: what is known is not counted again
+-- Returns {epoch, JSON}: for each delivery a list of [verdict, reopen id, status, reason, conflict], or Redis' words
+-- where it could not be stored. Nothing is admitted, and {epoch} returned, where that is not the one the caller knows:
+-- what Redis may have forgotten comes first, so that the order of receipt holds (rule 13).
 
 local quarantine_ms, bell_ms, kept = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local now = now_ms()
 local now_text = text(now)
-epoch(quarantine_ms)
+local epoch_id, once_more = epoch(quarantine_ms), ARGV[8] == '1'
+if ARGV[7] ~= '' and ARGV[7] ~= epoch_id then
+  return { epoch_id }
+end
 
 -- An event without an id is told by its body for as long as its helpdesk repeats it. That is judged by when it came,
 -- so the first one is remembered for longer, since a repeat may wait in a spool.
@@ -151,13 +157,15 @@ end
 
 local function again_archived(a, id)
   local r = archived(id)
-  note(a, 'duplicate', id, '')
+  if not once_more then
+    note(a, 'duplicate', id, '')
+  end
   if not r then
     return { 'duplicate', id, '', '', '0' }
   end
   local conflict = id == a.id and r.body_hash ~= string.sub(a.body_hash, 1, HASH_KEPT)
   local delivery = string.sub(a.delivery_id, 1, DELIVERY_KEPT)
-  if r.last_delivery ~= delivery then
+  if r.last_delivery ~= delivery and not once_more then
     r.deliveries, r.last_delivery = text((tonumber(r.deliveries) or 1) + 1), delivery
     if #r.repeats < 1000 then
       r.repeats = r.repeats .. came_text .. (conflict and '!' or '') .. ' '
@@ -174,7 +182,7 @@ local function again(a, id)
     return again_archived(a, id)
   end
   local conflict = id == a.id and r[3] ~= a.body_hash
-  if r[4] ~= a.delivery_id then
+  if r[4] ~= a.delivery_id and not once_more then
     redis.call('HINCRBY', key, 'deliveries', 1)
     redis.call('HSET', key, 'last_delivery', a.delivery_id)
     if #(r[6] or '') < 1000 then
@@ -352,4 +360,4 @@ end
 for source in pairs(heard) do
   redis.call('HSET', P .. 'heard', source, now_text)
 end
-return cjson.encode(results)
+return { epoch_id, cjson.encode(results) }

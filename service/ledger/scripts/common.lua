@@ -30,6 +30,7 @@ local function epoch(quarantine_ms)
   local known = redis.call('GET', P .. 'epoch')
   if known ~= id then
     redis.call('SET', P .. 'epoch', id)
+    redis.call('HSET', P .. 'account', 'epoch_before', known or '')
     if known and (redis.call('HGET', P .. 'account', 'durable') ~= '1' or was_promoted()) then
       local now = now_ms()
       redis.call('HSET', P .. 'account', 'quarantine_until', text(now + quarantine_ms), 'forgot_ms', text(now))

@@ -1,9 +1,11 @@
 -- What nobody woke in time, and who holds what: the sweeper's one question.
 -- ARGV[1]  how many bells of the backlog may wait in RQ's queue
 -- ARGV[2]  the Redis list of that queue
--- Returns {why the account is blocked or '', [box, ...], [box that was handed back, ...], [box, lease, ...]}.
+-- ARGV[3]  quarantine_ms
+-- Returns {why the account is blocked or '', [box, ...], [box that was handed back, ...], [box, lease, ...], epoch}.
 
 local now = now_ms()
+local epoch_id = epoch(tonumber(ARGV[3]))
 local why, _, probing = blocked(now)
 local most = math.max(0, tonumber(ARGV[1]) - redis.call('LLEN', ARGV[2]))
 if probing then
@@ -28,4 +30,4 @@ local boxes, handed_back = {}, {}
 if not why and most > 0 then
   handed_back, boxes = due_between('-inf', '0'), due_between('(0', text(now))
 end
-return { why or '', boxes, handed_back, redis.call('HGETALL', P .. 'leases') }
+return { why or '', boxes, handed_back, redis.call('HGETALL', P .. 'leases'), epoch_id }

@@ -14,7 +14,8 @@
 -- ARGV[12] the holder's how-manieth write this is: an earlier one than the latest is refused (rule 14)
 -- ARGV[13] JSON list of cases that are new to the thread: events that name one of them belong here (rule 2)
 -- ARGV[14] '1' where something that was sent is not settled: the thread is kept for that, whatever goes (rule 10)
--- Returns {'saved', now} or what take_head returns, or {'fenced'}.
+-- Returns {'saved', now, revision}, or what take_head returns and the revision, or {'fenced'}. The revision counts
+-- what is written of the thread and these records.
 
 local mode, box, token = ARGV[1], ARGV[2], ARGV[3]
 local now = now_ms()
@@ -49,43 +50,25 @@ if mode == 'save' and writes[1].status == 'running' and head_of(box) ~= writes[1
   redis.call('ZADD', P .. 'due', text(now), box)
   return { 'fenced' }
 end
-if string.sub(box, 1, 2) ~= 'k:' then
-  -- Made anew, since a hash that held a long value never gets its compact form back.
-  local kept, told = redis.call('HGETALL', thread_key), cjson.decode(ARGV[7])
-  for i = 1, #kept, 2 do
-    if not string.find(kept[i], '^doc%d*$') and kept[i] ~= 'unsettled' then
-      told[#told + 1] = kept[i]
-      told[#told + 1] = kept[i + 1]
-    end
-  end
-  if ARGV[14] == '1' then
-    told[#told + 1] = 'unsettled'
-    told[#told + 1] = '1'
-  end
-  redis.call('DEL', thread_key)
-  redis.call('HSET', thread_key, unpack(told))
-end
 for _, effect in ipairs(cjson.decode(ARGV[9])) do
   redis.call('HDEL', thread_key, 'o:' .. effect)
 end
+local applied, revision = {}, tonumber(redis.call('HGET', thread_key, 'rev') or '0')
 for _, w in ipairs(writes) do
-  local key = P .. 'r:' .. w.id
-  local was = redis.call('HMGET', key, 'status', 'new_case_id')
+  local was = redis.call('HMGET', P .. 'r:' .. w.id, 'status', 'rev')
   if was[1] and (w.expect == '' or w.expect == was[1]) then
-    redis.call('HSET', key, unpack(w.fields))
-    set_status(w.id, w.status)
-    local case = redis.call('HGET', key, 'new_case_id')
-    found_before(w.id, was[2], case)
-    find(w.id, case)
-    if w.rest then
-      archive(w.id, w.rest)
-    end
+    applied[#applied + 1] = w
+    revision = math.max(revision, tonumber(was[2] or '0'))
   end
 end
-if ARGV[11] == '1' then
-  redis.call('SADD', P .. 'duplicates', box)
+revision = revision + 1
+for _, w in ipairs(applied) do
+  write_record(w, revision)
 end
+write_thread(box, cjson.decode(ARGV[7]), ARGV[11], ARGV[14], revision)
 if mode == 'save' then
-  return { 'saved', text(now) }
+  return { 'saved', text(now), text(revision) }
 end
-return take_head(box, token, epoch_id, now, tonumber(ARGV[6]))
+local answer = take_head(box, token, epoch_id, now, tonumber(ARGV[6]))
+answer[#answer + 1] = text(revision)
+return answer

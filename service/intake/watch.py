@@ -1,0 +1,44 @@
+"""Asks every second whether Redis is still the one that confirmed what was acknowledged (rule 13)."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from service.domain.errors import LedgerUnavailable
+from service.logs import get_logger
+
+if TYPE_CHECKING:
+    from service.ledger.admissions import Admissions
+
+WATCH_SECONDS = 1.0
+
+log = get_logger(__name__)
+
+
+class Watch:
+    """For one event loop. While Redis is away, what may have to be admitted once more is kept."""
+
+    def __init__(self, admissions: Admissions) -> None:
+        self._admissions = admissions
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            try:
+                await self._admissions.watch()
+            except LedgerUnavailable:
+                continue
+            except Exception:
+                log.exception("watch.fault")

@@ -1,0 +1,48 @@
+-- Write once more what a worker had written last when Redis forgot it (rule 13). Threads and records count what is
+-- written of them, so nothing that was written later is undone. It is only done while nobody may work: what is
+-- written in this run of Redis after that stands on what this run knows.
+-- ARGV[1]  quarantine_ms
+-- ARGV[2]  the epoch in which it was written
+-- ARGV[3]  JSON list of {box, revision, thread, duplicates, unsettled, records: [{id, revision, status, fields, rest},
+--          ...]} as write.lua has them; revisions are numbers
+-- Returns {'late'}, or {'done', box, ...}: of these boxes some record is not there, until its receiver has admitted
+-- it once more.
+
+local now = now_ms()
+local epoch_id = epoch(tonumber(ARGV[1]))
+local account = redis.call('HMGET', P .. 'account', 'quarantine_until', 'epoch_before')
+if tonumber(account[1] or '0') <= now or (ARGV[2] ~= account[2] and ARGV[2] ~= epoch_id) then
+  return { 'late' }
+end
+
+local function is_behind(key, revision)
+  return tonumber(redis.call('HGET', key, 'rev') or '0') < revision
+end
+
+local answer = { 'done' }
+for _, each in ipairs(cjson.decode(ARGV[3])) do
+  local key, missing, there = P .. 't:' .. each.box, false, 0
+  for _, record in ipairs(each.records) do
+    if redis.call('EXISTS', P .. 'd:' .. record.id) == 1 then
+      there = there + 1
+    elseif redis.call('EXISTS', P .. 'r:' .. record.id) == 0 then
+      missing = true
+    else
+      there = there + 1
+      if is_behind(P .. 'r:' .. record.id, record.revision) then
+        write_record(record, record.revision)
+      end
+    end
+  end
+  local home = home_of(each.box)
+  if home == each.box and there + redis.call('EXISTS', key) > 0 and is_behind(key, each.revision) then
+    write_thread(each.box, each.thread, each.duplicates, each.unsettled, each.revision)
+  end
+  if head_of(home) then
+    redis.call('ZADD', P .. 'due', 'LT', text(now), home)
+  end
+  if missing then
+    answer[#answer + 1] = each.box
+  end
+end
+return answer
