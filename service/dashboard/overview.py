@@ -41,8 +41,9 @@ class OverviewPages:
     async def show(self, request: Request) -> Response:
         now_ms = self.clock.now_ms()
         span = _span(request.query_params.get("span", ""))
-        seen, latest, groups = await asyncio.gather(
+        seen, flow, latest, groups = await asyncio.gather(
             look(self.ledger, now_ms),
+            self.ledger.flows.flow(),
             self.ledger.listing.page(Wanted(), limit=LATEST),
             self.ledger.failures.largest(GROUPS),
         )
@@ -61,7 +62,7 @@ class OverviewPages:
             speed=speed(shown),
             rates={"in": seen.per_minute(*IN), "out": seen.per_minute(*GOOD)},
             sources=source_rows(self.settings.sources, numbers, shown, seen.heard_ms),
-            settings=self.settings,
+            flow=flow,
             read_lag_ms=numbers.account.read_lag_ms,
             reopens=views.page(latest)["reopens"],
         )

@@ -37,6 +37,7 @@ class Figures:
     seen: Seen
     counts: Tallied
     flow: Flow
+    bulk_left: int
     ping_seconds: float
 
 
@@ -61,6 +62,7 @@ class AccountMetrics:
         yield from _of_workers(figures.seen, figures.counts)
         yield from _of_account(figures.seen.stats.account, figures.flow)
         yield from _of_sources(figures.seen)
+        yield gauge("bulk_left", "Reopens of retries for many that are still to be begun.", figures.bulk_left)
 
 
 def _of_events(figures: Figures) -> Iterator[Metric]:
@@ -145,6 +147,9 @@ def _of_account(account: Account, flow: Flow) -> Iterator[Metric]:
     yield gauge("credentials_ok", "0 while Acquire refuses the key.", account.why != "credentials_refused")
     yield gauge("read_lag_seconds", "The worst read lag measured of Acquire.", account.read_lag_ms / 1000)
     yield gauge("redis_durable", "1 where this Redis cannot forget what it confirmed.", account.durable)
+    yield gauge(
+        "pace_calls_per_second", "At which calls come back after a pause; 0 is none.", flow.pace_per_second
+    )
     yield gauge(
         "rate_limit_calls_per_second", "[acquire] rate_per_second; 0 is no limit.", flow.rate_per_second
     )

@@ -43,9 +43,9 @@ async def _figures(ledger: Ledger, clock: Clock, sources: Sequence[str]) -> Figu
     try:
         await ledger.scripts.ping()
         ping_seconds = clock.monotonic() - started
-        seen, counts, flow = await asyncio.gather(
-            look(ledger, clock.now_ms()), ledger.tallies.read(), ledger.flows.flow()
+        seen, counts, flow, bulks = await asyncio.gather(
+            look(ledger, clock.now_ms()), ledger.tallies.read(), ledger.flows.flow(), ledger.bulks.latest()
         )
     except LedgerUnavailable:
         return None
-    return Figures(tuple(sources), seen, counts, flow, ping_seconds)
+    return Figures(tuple(sources), seen, counts, flow, sum(bulk.left for bulk in bulks), ping_seconds)

@@ -19,6 +19,7 @@ from service.domain.reopens import Policy, Reopen, Status
 from service.ledger import open_ledger
 from service.ledger.care import Care as SharedCare
 from service.ledger.care import Full, Given, Spent
+from service.ledger.flow import Flow, Flows
 from service.queue import Bells
 from workers import throttle
 from workers.throttle import Care, Careful
@@ -339,3 +340,19 @@ async def test_who_was_idle_asks_for_the_pace(ledger, connection):
     for waiting in started:
         waiting.cancel()
     await asyncio.gather(*started, return_exceptions=True)
+
+
+async def test_what_is_left_shows(ledger, connection):
+    """How long a call would wait, what retries may still take, and the pace after a pause are told."""
+    care = _shared(ledger, rate=10.0, share=0.5)
+    flows = Flows(connection, care)
+    assert await flows.flow() == Flow(10.0, 0.0, 0.0, care.most, care.most)
+    await connection.set("reopener:rate", (await _now_ms(connection) + 60_000) * 1000)
+    assert 40 < (await flows.flow()).wait_seconds <= 59  # the burst of a second is given at once
+    await connection.delete("reopener:rate")
+    before = await flows.flow()
+    await care.reserve(3, is_retry=True)
+    after = await flows.flow()
+    assert 0 < before.retry_budget_calls - after.retry_budget_calls <= 3
+    await connection.hset("reopener:breaker", "pace", "8")
+    assert (await flows.flow()).pace_per_second == 8

@@ -31,6 +31,7 @@ def test_what_was_said_before_it_died(whole: Whole):
     page = page_of(whole, dead)
     assert "What was said" in page
     assert "ERROR_INVALID_INPUT" in page
+    assert f"&lt;{len(WORDS)} characters&gt;" in page
     assert "<script>document" not in page
 
 

@@ -52,6 +52,8 @@ def test_every_receiver_tells_the_same_of_the_account(whole: Whole):
         ("credentials_ok",): 1,
         ("redis_durable",): 1,
         ("rate_limit_calls_per_second",): 0,
+        ("pace_calls_per_second",): 0,
+        ("bulk_left",): 0,
         ("source_silent", "support"): 0,
     }
     told = {
