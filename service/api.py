@@ -30,6 +30,7 @@ from service.asking import (
 from service.auth import Gatekeeper
 from service.domain.errors import Conflict, KeyReused, NotFound, ReopenerError
 from service.domain.reopens import Status, reopen_id
+from service.forget_api import ForgetApi
 from service.ledger.admission import Admission
 from service.ledger.audit import line
 from service.ledger.links import Link
@@ -79,6 +80,7 @@ def routes(ledger: Ledger, settings: Settings, clock: Clock, spool: SpoolOf) -> 
         ("GET", "/api/links/{source}/{ticket_id:path}", api.show_link),
         ("PUT", "/api/links/{source}/{ticket_id:path}", api.put_link),
         ("DELETE", "/api/links/{source}/{ticket_id:path}", api.delete_link),
+        ("POST", "/api/forget", ForgetApi(ledger, settings).forget),
         ("GET", "/api/deliveries", api.deliveries),
         ("GET", "/api/deliveries/{id}/explain", stored.explain),
         ("POST", "/api/sources/{source}/compare", stored.compare),

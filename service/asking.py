@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 LARGEST_BODY_BYTES = 1024 * 1024
 LARGEST_ID = 2**63 - 1
 LONGEST_ACTOR = 80
+LONGEST_NAME = 320
+"""Of an id or an address of the outside world."""
 
 
 class Unclear(Exception):

@@ -97,6 +97,14 @@ CALLS = (
     ),
     Call("delete", "/api/links/{source}/{ticket_id}", "Unlink a ticket", None, refusals=(404,)),
     Call(
+        "post",
+        "/api/forget",
+        "Erase a customer: by contact, address or ticket",
+        "Forgotten",
+        body="Forget",
+        refusals=(400, 409, 413),
+    ),
+    Call(
         "get",
         "/api/deliveries",
         "The latest deliveries with their verdicts",

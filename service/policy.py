@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING
 
 from service.domain.reopens import Policy
 from service.ledger.durably import Wait
+from service.ledger.retention import Terms
+from service.sources.registry import KINDS
 
 if TYPE_CHECKING:
     from service.settings import Settings
+
+DAY_MS = 86_400_000
 
 
 def policy(settings: Settings) -> Policy:
@@ -36,3 +40,15 @@ def wait(settings: Settings) -> Wait | None:
     if not asked.wait_replicas and not asked.wait_aof:
         return None
     return Wait(asked.wait_replicas, asked.wait_aof, asked.wait_timeout_ms)
+
+
+def terms(settings: Settings) -> Terms:
+    """`[retention]`, and how long each source's helpdesk may repeat what it sent."""
+    return Terms(
+        done_ms=settings.retention.done_days * DAY_MS,
+        dead_ms=settings.retention.dead_days * DAY_MS,
+        repeats_ms={
+            name: KINDS[source.kind].retry_window_seconds * 1000 for name, source in settings.sources.items()
+        },
+        looked_up=frozenset(name for name, source in settings.sources.items() if source.lookup == "email"),
+    )

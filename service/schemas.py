@@ -245,6 +245,13 @@ SCHEMAS: dict[str, Schema] = {
             )
         }
     ),
+    "Forget": _object(
+        {"contact_id": ID, "email": TEXT, "ticket_id": TEXT, "source": TEXT},
+        optional=("contact_id", "email", "ticket_id", "source"),
+    ),
+    "Forgotten": _object(
+        {"reopens": COUNT, "deliveries": COUNT, "requests": COUNT, "audit_lines": COUNT, "links": COUNT}
+    ),
     "Count": _object({"count": COUNT}),
     "Bulk": _object(
         {

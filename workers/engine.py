@@ -13,9 +13,10 @@ import uvloop
 
 from service.domain.errors import LedgerUnavailable
 from service.logs import get_logger
+from service.policy import terms
 from workers import leaving as steps
 from workers.feeder import Feeder
-from workers.keeper import Keeper, terms_of
+from workers.keeper import Keeper
 from workers.ringing import Ringing
 from workers.sweeper import Sweeper
 
@@ -81,8 +82,7 @@ class Engine:
         self._ringing = Ringing(runtime)
         lease_ms = runtime.tools().policy.lease_ms
         sweeper = Sweeper(runtime.ledger, runtime.clock, name=self._name, lease_ms=lease_ms)
-        terms = terms_of(runtime.settings)
-        keeper = Keeper(runtime.ledger, runtime.clock, name=self._name, terms=terms)
+        keeper = Keeper(runtime.ledger, runtime.clock, name=self._name, terms=terms(runtime.settings))
         async with asyncio.TaskGroup() as tasks:
             telling = runtime.keep_telling()
             feeder = Feeder(runtime.ledger)

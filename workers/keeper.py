@@ -9,15 +9,14 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from service.domain.errors import LedgerUnavailable
-from service.ledger.retention import ENDED, Terms
+from service.ledger.retention import ENDED
 from service.logs import get_logger
-from service.sources.registry import KINDS
 
 if TYPE_CHECKING:
     from service.clock import Clock
     from service.domain.reopens import Status
     from service.ledger import Ledger
-    from service.settings import Settings
+    from service.ledger.retention import Terms
 
 TICK_SECONDS = 10.0
 """Well under the term of the elected, which is thereby renewed."""
@@ -25,21 +24,8 @@ TICKS_BETWEEN_ROUNDS = 6
 RESTS = 9
 """How long it rests after a step, in the time that the step took."""
 SHORTEST_REST_SECONDS = 0.01
-DAY_MS = 86_400_000
 
 log = get_logger(__name__)
-
-
-def terms_of(settings: Settings) -> Terms:
-    """`[retention]`, and how long each source's helpdesk may repeat what it sent."""
-    return Terms(
-        done_ms=settings.retention.done_days * DAY_MS,
-        dead_ms=settings.retention.dead_days * DAY_MS,
-        repeats_ms={
-            name: KINDS[source.kind].retry_window_seconds * 1000 for name, source in settings.sources.items()
-        },
-        looked_up=frozenset(name for name, source in settings.sources.items() if source.lookup == "email"),
-    )
 
 
 class Keeper:

@@ -28,7 +28,7 @@ def retry(
     if bool(reopen_ids) == bool(status):
         raise Ended("say which: ids, or --status with all of a status", status=2)
     if status is None:
-        _each(reopen_ids, lambda ledger, each: ledger.verbs.retry(each, by=_by()), as_json=as_json)
+        _each(reopen_ids, lambda ledger, each: ledger.verbs.retry(each, by=by()), as_json=as_json)
         return
     wanted = Status(status)
     if not yes:
@@ -43,7 +43,7 @@ def retry(
 
 
 def cancel(reopen_ids: Sequence[str], *, as_json: bool) -> None:
-    _each(reopen_ids, lambda ledger, each: ledger.verbs.cancel(each, by=_by()), as_json=as_json)
+    _each(reopen_ids, lambda ledger, each: ledger.verbs.cancel(each, by=by()), as_json=as_json)
 
 
 def bulk(bulk_id: str | None, *, cancel: bool, as_json: bool) -> None:
@@ -52,7 +52,7 @@ def bulk(bulk_id: str | None, *, cancel: bool, as_json: bool) -> None:
     if bulk_id is None:
         shown = with_ledger(lambda ledger: ledger.bulks.latest())
     elif cancel:
-        shown = [with_ledger(lambda ledger: ledger.bulks.recall(bulk_id, by=_by()))]
+        shown = [with_ledger(lambda ledger: ledger.bulks.recall(bulk_id, by=by()))]
     else:
         shown = [with_ledger(lambda ledger: ledger.bulks.bulk(bulk_id))]
     if as_json:
@@ -65,7 +65,7 @@ def bulk(bulk_id: str | None, *, cancel: bool, as_json: bool) -> None:
 
 def switch(*, paused: bool, as_json: bool) -> None:
     async def turn(ledger: Ledger) -> None:
-        await (ledger.account.pause(_by()) if paused else ledger.account.resume(_by()))
+        await (ledger.account.pause(by()) if paused else ledger.account.resume(by()))
 
     with_ledger(turn)
     if as_json:
@@ -82,11 +82,11 @@ def _row(bulk: Bulk) -> tuple[object, ...]:
 
 async def _retry_all(ledger: Ledger, status: Status, source: str | None) -> Bulk:
     subject = f"all {status.value}" + (f" of {source}" if source else "")
-    order = Order("retry", _by(), (), Wanted(status, source), subject)
+    order = Order("retry", by(), (), Wanted(status, source), subject)
     return await ledger.bulks.fill(await ledger.bulks.create(order), order)
 
 
-def _by() -> By:
+def by() -> By:
     """Whom the audit log names: the user and the machine."""
     try:
         user = getpass.getuser()

@@ -56,6 +56,7 @@ def admission(
         thread_id=thread_id,
         text=event.text,
         email=email,
+        address=event.customer_email,
         held_for=held_for,
         detail=detail,
         message_key=_message_key(source.name, event),

@@ -5,6 +5,7 @@
     leases      a worker's side: claim, save, finish
     sweeps      what nobody woke in time
     retention   what ended long ago goes
+    forgetting  a customer goes, everywhere
     verbs       what people ask for
     bulks       one verb for many reopens, in lanes of their own
     reads       what people and programs see
@@ -82,6 +83,7 @@ from service.ledger.counts import Counts
 from service.ledger.crew import Crews
 from service.ledger.failures import Failures
 from service.ledger.flow import Flows
+from service.ledger.forgetting import Forgetting
 from service.ledger.heard import Heard
 from service.ledger.leases import Leases
 from service.ledger.listing import Listing
@@ -113,6 +115,7 @@ class Ledger:
     leases: Leases
     sweeps: Sweeps
     retention: Retention
+    forgetting: Forgetting
     verbs: Verbs
     bulks: Bulks
     reads: Reads
@@ -155,6 +158,7 @@ def open_ledger(
         leases=Leases(scripts, connection, ticker, lease_ms=policy.lease_ms, quarantine_ms=quarantine_ms),
         sweeps=Sweeps(scripts, connection, bells, quarantine_ms=quarantine_ms),
         retention=Retention(scripts, connection),
+        forgetting=Forgetting(scripts, connection, reads),
         verbs=verbs,
         bulks=Bulks(scripts, connection, listing, audit, at_once=policy.bulk_at_once),
         reads=reads,

@@ -36,8 +36,9 @@ class Admission:
     `reopen_id` derives from source and event id. `held_for` is the slug of why a person must help, or None.
     `message_key` names the customer's reply where the payload has its id: several events of one reply are
     one. `half` finds the other of two events that share no id. `weak_key` stands for an event without an id
-    of its own, for `weak_seconds`. `email` asks a worker to look the customer up in Acquire. `again_of` and
-    `again_reason` tell which reopen a person wanted done once more, and why.
+    of its own, for `weak_seconds`. `email` asks a worker to look the customer up in Acquire; by `address`
+    they are found when they are to be forgotten. `again_of` and `again_reason` tell which reopen a person
+    wanted done once more, and why.
     """
 
     reopen_id: str
@@ -50,6 +51,7 @@ class Admission:
     thread_id: int | None = None
     text: str | None = None
     email: str | None = None
+    address: str | None = None
     held_for: str | None = None
     detail: str | None = None
     message_key: str | None = None
@@ -95,6 +97,11 @@ class Together:
         return self.outcomes
 
 
+def canonical_address(address: str) -> str:
+    """One spelling for an address, however it is written."""
+    return address.strip().casefold()
+
+
 def packed_delivery(admissions: Sequence[Admission]) -> bytes:
     """All that one delivery leaves, as the script takes it; what is empty is left out."""
     return packed([_told(admission) for admission in admissions])
@@ -115,6 +122,7 @@ def _told(admission: Admission) -> dict[str, str]:
         "detail": admission.detail,
         "text": admission.text,
         "email": admission.email,
+        "address": canonical_address(admission.address) if admission.address else None,
         "message_key": admission.message_key,
         "weak_key": admission.weak_key,
         "weak_ms": str(admission.weak_seconds * 1000) if admission.weak_key else None,

@@ -46,6 +46,7 @@ ARCHIVED = (
     "repeats",
     "message_key",
     "found",
+    "mark",
     "rest",
 )
 """What an archived reopen is, in this order; common.lua has the same list."""

@@ -41,6 +41,14 @@ def index(pipe: Pipeline, delivery: Delivery, entry_id: str) -> None:
         pipe.ltrim(f"{P}refused", 0, KEPT_REFUSED - 1)
 
 
+def unindex(pipe: Pipeline, delivery: Delivery, entry_id: str) -> None:
+    """Have it found no more."""
+    for value in {delivery.id, delivery.event_id, delivery.ticket_id} - {None, ""}:
+        key, hashed = _place(str(value))
+        pipe.lrem(key, 0, f"{hashed} {entry_id}")
+    pipe.lrem(f"{P}refused", 0, entry_id)
+
+
 class Heard:
     """Every method raises `LedgerUnavailable` where Redis is away."""
 

@@ -6,7 +6,7 @@
 --          id and for a bell's id; then the job's fields and values in turn
 -- ARGV[5]  JSON list of deliveries, each a list of admissions, all values strings, what is empty left out:
 --          {id, source, event_id, ticket_id, contact_id, thread_id, box, status, reason, detail, text, email,
---           message_key, half, half_key, moment_ms, half_ms, weak_key, weak_ms, body_hash, delivery_id, again_of,
+--           address, message_key, half, half_key, moment_ms, half_ms, weak_key, weak_ms, body_hash, delivery_id, again_of,
 --           again_reason, version, audit, bell}
 -- ARGV[6]  JSON list: how many ms ago each delivery came, where it waited in a receiver's spool; empty where none did
 -- ARGV[7]  the epoch that the caller knows, '' for none
@@ -105,6 +105,18 @@ end
 -- How long another event of the same reply is known by its own id: longer than any helpdesk repeats one.
 local SAME_MS = 32 * 86400000
 local salt = redis.call('GET', P .. 'salt')
+
+local function marked(a)
+  if a.address == '' then
+    return ''
+  end
+  if not salt then
+    -- As good as any: forty digits at random, made by Redis.
+    salt = redis.call('GET', P .. 'epoch')
+    redis.call('SET', P .. 'salt', salt)
+  end
+  return mark_of(salt, a.address)
+end
 
 -- Some helpdesks tell of one reply in two events that share no id: its message, and that it opened the ticket again.
 -- Of one ticket and about the same moment they are one reply, each of them once (rule 1). A reopening waits so long
@@ -257,7 +269,8 @@ local function create(a)
     redis.call('ZADD', P .. 'halves:' .. a.half_key, a.moment_ms, a.half .. ':' .. a.id)
     redis.call('PEXPIRE', P .. 'halves:' .. a.half_key, a.half_ms)
   end
-  find_all(a.id, { a.id, a.event_id, a.ticket_id, a.contact_id, a.thread_id })
+  a.mark = marked(a)
+  find_all(a.id, { a.id, a.event_id, a.ticket_id, a.contact_id, a.thread_id, a.mark })
   local verdict = a.status == 'held' and 'held' or 'accepted'
   note(a, verdict, a.id, a.reason, a.detail)
   audit(a.audit)
@@ -272,8 +285,10 @@ local function create(a)
     'thread_id', a.thread_id, 'text', a.text, 'reason', a.reason, 'detail', a.detail, 'deliveries', '1',
     'again_of', a.again_of, 'again_reason', a.again_reason, 'email', a.email, 'version', a.version, 'box', box,
     'next_ms', next_ms, 'body_hash', a.body_hash, 'last_delivery', a.delivery_id)
-  if a.message_key ~= '' then
-    redis.call('HSET', P .. 'r:' .. a.id, 'message_key', a.message_key)
+  for _, name in ipairs({ 'message_key', 'mark' }) do
+    if a[name] ~= '' then
+      redis.call('HSET', P .. 'r:' .. a.id, name, a[name])
+    end
   end
   if a.status == 'held' then
     join_failures(a.id, a.status, a.reason, a.detail, text(position))
@@ -318,7 +333,7 @@ local function unmake()
     if a.half ~= '' then
       undone[#undone + 1] = { 'ZREM', P .. 'halves:' .. a.half_key, a.half .. ':' .. a.id }
     end
-    for _, value in ipairs({ a.id, a.event_id, a.ticket_id, a.contact_id, a.thread_id }) do
+    for _, value in ipairs({ a.id, a.event_id, a.ticket_id, a.contact_id, a.thread_id, a.mark }) do
       undone[#undone + 1] = { 'ZREM', P .. 'find', value .. '\0' .. a.id }
     end
     for _, command in ipairs(undone) do

@@ -16,7 +16,7 @@ end
 -- What a reopen is found by.
 local function names_of(id, r)
   local names = {}
-  for _, name in ipairs({ 'event_id', 'ticket_id', 'contact_id', 'thread_id', 'new_case_id' }) do
+  for _, name in ipairs({ 'event_id', 'ticket_id', 'contact_id', 'thread_id', 'new_case_id', 'mark' }) do
     if r[name] and r[name] ~= '' then
       names[#names + 1] = r[name] .. '\0' .. id
     end

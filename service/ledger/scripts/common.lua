@@ -129,7 +129,8 @@ end
 -- string of these fields, each ended by NUL, and then of what no script asks for. codec.py has the same list.
 local ARCHIVED = {
   'status', 'source', 'position', 'created_ms', 'lasted_ms', 'event_id', 'ticket_id', 'contact_id', 'thread_id',
-  'new_case_id', 'reason', 'deliveries', 'body_hash', 'last_delivery', 'repeats', 'message_key', 'found', 'rest',
+  'new_case_id', 'reason', 'deliveries', 'body_hash', 'last_delivery', 'repeats', 'message_key', 'found', 'mark',
+  'rest',
 }
 
 local function archived(id)
@@ -182,6 +183,11 @@ end
 local function box_of(name)
   local box = redis.call('HGET', P .. 'r:' .. name, 'box') or fields_of(name, 'thread_id')[1]
   return home_of(box or name)
+end
+
+-- A customer's address as a reopen is found by it: a keyed hash, from which nobody gets the address back.
+local function mark_of(salt, address)
+  return '@' .. string.sub(redis.sha1hex(salt .. address), 1, 20)
 end
 
 local needs_person = { dead = true, held = true }
