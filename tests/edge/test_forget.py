@@ -26,7 +26,7 @@ from service.queue import Bells
 from service.sources.base import Request
 from tests.edge.test_api import refused
 from tests.edge.test_retention import ended, event
-from tests.running import Site, everything, reply
+from tests.running import Site, everything, reply, until
 
 ANNA = {
     "ticket_id": "anna-4711",
@@ -84,6 +84,8 @@ async def test_nothing_is_left_of_a_customer(site: Site, ledger, caplog, whom):
     told = {"reason": "anna asked for it"}
     again = site.api("POST", "/api/reopens/id-0001/run-again", told).json()
     site.deliver(reply(**{**ANNA, "author": "agent"}), event_id="msg_anna_ignored")
+    # It is noted behind its answer.
+    until(lambda: site.api("GET", "/api/deliveries?verdict=ignored").json()["deliveries"])
     assert set(traces(site.redis)) == set(TRACES)
     caplog.clear()
     answer = site.api("POST", "/api/forget", whom)
