@@ -66,6 +66,18 @@ class Network:
         self.router.run("ip", "route", "del", "blackhole", f"{self[name].address}/32")
         self._forward(name, on=True)
 
+    def part(self, one: str, other: str) -> None:
+        """The same between these two alone; others still reach both."""
+        self._rule("add", one, other)
+
+    def join(self, one: str, other: str) -> None:
+        self._rule("del", one, other)
+
+    def _rule(self, act: str, one: str, other: str) -> None:
+        for sender, receiver in ((one, other), (other, one)):
+            ends = ("from", self[sender].address, "to", self[receiver].address)
+            self.router.run("ip", "rule", act, *ends, "blackhole")
+
     def _forward(self, name: str, *, on: bool) -> None:
         self.router.run("sh", "-c", f"echo {int(on)} >/proc/sys/net/ipv4/conf/{name}/forwarding")
 

@@ -32,8 +32,8 @@ class Sent:
 
 @dataclass(slots=True)
 class Helpdesk:
-    """Sends `events` events over `threads` threads, spread over a while; `answered` holds the reopen ids
-    that each event got.
+    """Sends `events` events over `threads` threads, spread over a while, to `url` and the `others` in turn;
+    `answered` holds the reopen ids that each event got.
     """
 
     url: str
@@ -41,10 +41,12 @@ class Helpdesk:
     threads: int
     seed: int
     spread_seconds: float
+    others: tuple[str, ...] = ()
     sent: list[Sent] = field(default_factory=list)
     answered: dict[str, set[str]] = field(default_factory=dict)
     deliveries: int = 0
     refused: int = 0
+    slowest_refusal_seconds: float = 0.0
 
     async def run(self, *, at_once: int = 24) -> None:
         limit = asyncio.Semaphore(at_once)
@@ -72,10 +74,11 @@ class Helpdesk:
                 await asyncio.gather(*(self._deliver(http, event) for _ in range(copies)))
 
     async def _deliver(self, http: httpx.AsyncClient, event: Sent) -> None:
+        receivers = (self.url, *self.others)
         while True:
             self.deliveries += 1
             try:
-                answer = await post(http, self.url, event)
+                answer = await post(http, receivers[self.deliveries % len(receivers)], event)
             except httpx.TransportError:
                 self.refused += 1
             else:
@@ -83,6 +86,8 @@ class Helpdesk:
                     self.answered.setdefault(event.event_id, set()).add(answer.json()["reopen_id"])
                     return
                 self.refused += 1
+                took_seconds = answer.elapsed.total_seconds()
+                self.slowest_refusal_seconds = max(self.slowest_refusal_seconds, took_seconds)
             await asyncio.sleep(RESEND_SECONDS)
 
 
