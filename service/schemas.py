@@ -238,6 +238,7 @@ SCHEMAS: dict[str, Schema] = {
                         "duration_ms": COUNT,
                         "http_status": _nullable("integer"),
                         "error": MAYBE_TEXT,
+                        "timings_ms": COUNTS,
                         "request": TEXT,
                         "answer": TEXT,
                     }

@@ -211,6 +211,7 @@ def exchanges(kept: Iterable[Exchange]) -> list[dict[str, Any]]:
             "duration_ms": each.duration_ms,
             "http_status": each.http_status,
             "error": each.error,
+            "timings_ms": dict(each.timings_ms),
             "request": each.request,
             "answer": each.answer,
         }

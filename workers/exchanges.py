@@ -67,6 +67,7 @@ def _told(call: Call, request: Request, result: Result) -> Exchange:
         duration_ms=call.duration_ms,
         http_status=call.http_status,
         error=call.error,
+        timings_ms=call.timings_ms,
         request=request_told(request),
         answer=answer_told(result),
     )

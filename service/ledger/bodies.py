@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from service.ledger.scripts import ask, packed
 
@@ -33,6 +33,7 @@ class Exchange:
     duration_ms: int
     http_status: int | None
     error: str | None
+    timings_ms: tuple[tuple[str, int], ...]
     request: str
     answer: str
 
@@ -52,4 +53,8 @@ class Bodies:
     async def of(self, reopen_id: str) -> list[Exchange]:
         """Oldest first."""
         rows = await ask(self._redis.lrange(f"{P}{reopen_id}", 0, -1))
-        return [Exchange(**json.loads(row)) for row in rows]
+        return [_exchange(json.loads(row)) for row in rows]
+
+
+def _exchange(told: dict[str, Any]) -> Exchange:
+    return Exchange(**told | {"timings_ms": tuple((name, ms) for name, ms in told["timings_ms"])})

@@ -10,9 +10,14 @@ from service.clock import SystemClock
 from service.embedded import EmbeddedRedis
 from tests.browser.chromium import DESK, PHONE, chromium, context, picture, sign_in
 from tests.browser.stage import made_up_month, play
-from tests.running import CONFIG, ROOT, TOKEN, whole_on
+from tests.running import CONFIG, ROOT, TOKEN, until, whole_on
 
-KEEP = "[retention]\nraw_hours = 1\n"
+MORE = """[retention]
+raw_hours = 1
+[alerts]
+url_envs = ["ALERTS_MAIL"]
+"""
+NOWHERE = "mailto://127.0.0.1:9?from=reopener@example.com&to=ops@example.com&mode=insecure"
 FOLDER = ROOT / "docs" / "screenshots"
 
 
@@ -22,7 +27,10 @@ def main(folder: Path) -> None:
         server = EmbeddedRedis.start(Path(place) / "redis", clock=SystemClock())
         stack = Path(place) / "stack"
         stack.mkdir()
-        with whole_on(stack, server.url, config=CONFIG + KEEP) as whole, chromium() as browser:
+        with (
+            whole_on(stack, server.url, config=CONFIG + MORE, ALERTS_MAIL=NOWHERE) as whole,
+            chromium() as browser,
+        ):
             staged = play(whole, dead=4)
             made_up_month(whole)
             pages = {
@@ -30,6 +38,7 @@ def main(folder: Path) -> None:
                 "overview-month": "/?span=month",
                 "reopens": "/reopens",
                 "reopen": f"/reopens/{staged.appended}",
+                "dead": f"/reopens/{staged.dead}",
                 "held": f"/reopens/{staged.held}?contact=customer@example.com",
                 "hostile": f"/reopens/{staged.hostile}",
                 "why": "/why?q=4800",
@@ -39,6 +48,8 @@ def main(folder: Path) -> None:
                 "setup": "/setup",
                 "audit": "/audit",
             }
+            until(lambda: whole.exchanges(staged.dead))
+            until(lambda: whole.redis.lrange("reopener:alerts:log", 0, -1))
             whole.api("POST", "/api/pause", headers={"x-reopener-actor": "Anna"})
             whole.api("POST", "/api/resume", headers={"x-reopener-actor": "Anna"})
             (delivery, *_) = whole.api("GET", "/api/deliveries?verdict=accepted").json()["deliveries"]
@@ -52,6 +63,8 @@ def main(folder: Path) -> None:
                     for name, address in pages.items():
                         page.goto(address)
                         page.locator("#live.on").wait_for()
+                        if name == "dead":
+                            page.get_by_text("What was said").last.click()
                         picture(page, folder / f"{name}-{theme}{suffix}.png")
         server.stop()
 

@@ -11,13 +11,8 @@ from dataclasses import dataclass
 from tests.running import Whole, reply, until
 
 SCRIPT = "<script>document.title='taken'</script>"
-REFUSAL = json.dumps(
-    {
-        "message": f"The contact is blocked for <b>chat</b> {SCRIPT}",
-        "type": "ERROR_INVALID_INPUT",
-        SCRIPT: SCRIPT,
-    }
-)
+REFUSAL = '{"message": "The contact is blocked for <b>chat</b>", "type": "ERROR_INVALID_INPUT"}'
+HOSTILE_REFUSAL = json.dumps({"message": SCRIPT, "type": "ERROR_INVALID_INPUT", SCRIPT: SCRIPT})
 WAITED = ((30, 0.7), (34, 0.28), (44, 0.02))
 """Buckets of `service/ledger/series.py`, with the share of replies in each."""
 LATE = {"reopened", "appended", "skipped", "dead", "held", "cancelled"}
@@ -34,14 +29,14 @@ class Staged:
     hostile: str
 
 
-def play(whole: Whole, *, dead: int = 3) -> Staged:
+def play(whole: Whole, *, dead: int = 3, refusal: str = REFUSAL) -> Staged:
     """Replies that end well, are refused by Acquire, held, ignored, rejected, doubled; one is hostile."""
     reopened = [said(whole, f"ok-{n}", ticket_id=f"48{n:02}", thread_id=2000 + n) for n in range(6)]
     appended = said(whole, "again", ticket_id="4800", thread_id=2000, message="And another thing.")
     for each in (*reopened, appended):
         whole.until(each, *LATE)
     whole.deliver(reply(ticket_id="4800", thread_id=2000), event_id="ok-0")
-    whole.faults({"kind": "status", "on": "create", "status": 422, "body": REFUSAL})
+    whole.faults({"kind": "status", "on": "create", "status": 422, "body": refusal})
     refused = [said(whole, f"bad-{n}", ticket_id=f"49{n:02}", thread_id=3000 + n) for n in range(dead)]
     for each in refused:
         whole.until(each, "dead")

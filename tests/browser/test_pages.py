@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import PHONE, sign_in
-from tests.browser.stage import SCRIPT, play
+from tests.browser.stage import HOSTILE_REFUSAL, SCRIPT, play
 from tests.running import TOKEN, Whole, until
 
 SERIOUS = {"serious", "critical"}
@@ -17,7 +17,7 @@ SERIOUS = {"serious", "critical"}
 
 def every_page(whole: Whole) -> list[str]:
     """The address of each page, with something on it."""
-    staged = play(whole, dead=1)
+    staged = play(whole, dead=1, refusal=HOSTILE_REFUSAL)
     until(lambda: whole.exchanges(staged.dead))
     (delivery, *_) = whole.api("GET", "/api/deliveries?verdict=held").json()["deliveries"]
     return [
@@ -68,6 +68,8 @@ def test_everybody_can_use_every_page(whole: Whole, opened: Callable[..., Page])
     for address in pages:
         page.goto(address)
         page.locator("#live.on").wait_for()
+        for closed in page.get_by_text("What was said").all():
+            closed.click()
         faults += serious(page)
         page.emulate_media(color_scheme="dark")
         faults += contrast(page)
@@ -81,7 +83,7 @@ def test_everybody_can_use_every_page(whole: Whole, opened: Callable[..., Page])
 
 def test_what_comes_from_outside_stays_text(whole: Whole, page: Page):
     """A script in any field of a delivery or of Acquire's answer is shown as text: ids, words, bodies."""
-    dead = play(whole, dead=1).dead
+    dead = play(whole, dead=1, refusal=HOSTILE_REFUSAL).dead
     staged = whole.api("GET", "/api/reopens?status=held").json()["reopens"]
     hostile = next(each for each in staged if each["ticket_id"] == SCRIPT)
     page.goto(f"/reopens/{hostile['id']}")

@@ -189,7 +189,10 @@ class TestArrivals:
 class TestBodies:
     async def test_of_reopens_that_are_not_done_alone(self, ledger: Ledger):
         """What was said is kept of those that somebody may ask about, the latest of it, until the end."""
-        exchanges = [Exchange("read_case", n, 1, 500, None, "GET /", "") for n in range(KEPT_EXCHANGES + 3)]
+        exchanges = [
+            Exchange("read_case", n, 1, 500, None, (("dns", 1),), "GET /", "")
+            for n in range(KEPT_EXCHANGES + 3)
+        ]
         await ledger.bodies.keep("unheard-of", exchanges)
         assert await ledger.bodies.of("unheard-of") == []
         reopen_id = await admitted(ledger, 1)
