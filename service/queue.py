@@ -38,6 +38,7 @@ BELL_SECONDS = 10
 """How long a bell is taken for outstanding before the sweeper rings again."""
 FAILED_JOB_SECONDS = 86_400
 MOULD_NAME, MOULD_BELL = "MOULDNAME", "MOULDBELL"
+_NAMED = re.compile(rf"{JOB_VERSION}-([a-z0-9]+)-")
 _UNSAFE = re.compile(r"[^A-Za-z0-9:_.-]")
 """A box may be named for a ticket, and dashboards of RQ print descriptions as they are."""
 
@@ -114,6 +115,17 @@ class Ring:
     def is_known(self) -> bool:
         """A newer version's bell is left to it: the sweeper rings again, and so do its own workers."""
         return self.version <= JOB_VERSION
+
+
+def named_bell_id(reopen_id: str, unique: str) -> str:
+    """The id of the bell that a new reopen rings with: it tells whose it is, and its own version."""
+    return f"{JOB_VERSION}-{reopen_id}-{unique}"
+
+
+def ring_told_by(bell_id: str) -> Ring | None:
+    """What a bell's id tells without its job. The job is still to be read: it may be a stranger's."""
+    named = _NAMED.match(bell_id)
+    return Ring(named[1], bell_id, JOB_VERSION) if named is not None else None
 
 
 def ring_of(job: Job) -> Ring | str:

@@ -36,19 +36,22 @@ from rq.worker import BaseWorker, WorkerStatus
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from service.logs import get_logger
-from service.queue import CONCURRENCY_FIELD, JOB_TIMEOUT_SECONDS, QUEUE_NAME, QUEUE_NAMES
+from service.queue import CONCURRENCY_FIELD, QUEUE_NAME, QUEUE_NAMES
 from workers import leaving
 from workers.books import Bookkeeper, Books, Running
 from workers.popping import Popped, Popper
 from workers.slots import Slots
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from redis import Redis
     from redis.client import Pipeline
     from rq.job import Job
     from rq.queue import Queue
 
     from service.clock import Clock
+    from service.queue import Lane, Ring
     from workers.engine import Engine
     from workers.leaving import Leaving
 
@@ -91,7 +94,7 @@ class ConcurrentWorker(BaseWorker):
         self._slots = Slots(concurrency)
         queues = dict(zip(QUEUE_NAMES, self.queues, strict=True))
         books = Books(self, queues)
-        self._popper = Popper(connection, queues, books)
+        self._popper = Popper(connection, queues, books, self._submit, clock)
         self._bookkeeper = Bookkeeper(books, clock, on_ended=self._slots.give_back)
         self._bells: list[Popped] = []
         self._beat_at = self._asked_at = float("-inf")
@@ -127,21 +130,8 @@ class ConcurrentWorker(BaseWorker):
         return None
 
     def execute_job(self, job: Job, queue: Queue) -> None:  # noqa: ARG002 - one of those that were popped
-        """Hand the bells to the engine, and return at once: RQ is told while they are in work."""
-        running = [
-            Running(
-                popped.job,
-                popped.lane,
-                self._engine.submit(
-                    popped.ring.name,
-                    popped.ring.bell,
-                    popped.lane,
-                    limit_seconds=float(popped.job.timeout or JOB_TIMEOUT_SECONDS),
-                ),
-            )
-            for popped in self._bells
-        ]
-        self._bookkeeper.take(running)
+        """The bells are in work: RQ is told so, and this returns at once."""
+        self._bookkeeper.take([Running(bell.job, bell.lane, bell.answer) for bell in self._bells])
         self.set_state(WorkerStatus.BUSY)
 
     def teardown(self) -> None:
@@ -255,6 +245,9 @@ class ConcurrentWorker(BaseWorker):
         of_backlog = sum(bell.lane == "backlog" for bell in bells)
         self._slots.take(len(bells) - of_backlog, of_backlog)
         return bells
+
+    def _submit(self, ring: Ring, lane: Lane, limit_seconds: float) -> Future[int]:
+        return self._engine.submit(ring.name, ring.bell, lane, limit_seconds=limit_seconds)
 
     def _wait(self, seconds: float) -> None:
         """A signal does not end a sleep; so it is a short one, over and over."""

@@ -7,20 +7,22 @@ that: one that is killed before it starts a job loses it until the sweeper rings
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from service.logs import get_logger
-from service.queue import Lane, Ring, ring_of
+from service.queue import JOB_TIMEOUT_SECONDS, Lane, Ring, ring_of, ring_told_by
 
 if TYPE_CHECKING:
     from redis import Redis
     from rq.queue import Queue
 
+    from service.clock import Clock
     from workers.books import Books
     from workers.slots import Room
 
@@ -29,13 +31,22 @@ log = get_logger(__name__)
 
 BUSY_SECONDS = 0.02
 """How long a new reply is waited for while a backlog waits for a slot."""
+QUIET_SECONDS = 0.01
+HEAD_START_SECONDS = 0.003
+"""Where nothing had come for a while, a new reply has Python's lock to itself until its first call is out."""
+
+
+Submit: TypeAlias = Callable[[Ring, Lane, float], "Future[int]"]
+"""Has a bell answered, within so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Popped:
+    """A bell in work."""
+
     job: Job
-    ring: Ring
     lane: Lane
+    answer: Future[int]
 
 
 class Popper:
@@ -43,15 +54,33 @@ class Popper:
     its threads are rung again.
     """
 
-    def __init__(self, connection: Redis, queues: Mapping[Lane, Queue], books: Books) -> None:
+    def __init__(
+        self,
+        connection: Redis,
+        queues: Mapping[Lane, Queue],
+        books: Books,
+        submit: Submit,
+        clock: Clock,
+    ) -> None:
         self._connection = connection
         self._queues = queues
         self._books = books
+        self._submit = submit
+        self._clock = clock
         self.backlog_waits = False
 
     def pop(self, room: Room, *, wait_seconds: float) -> list[Popped]:
-        """New replies first, then what waited, as many as there is room for; none where none came in time."""
+        """New replies first, then what waited, as many as there is room for; none where none came in time.
+
+        All are handed on to be answered: the one that was waited for at once where its id tells whose it is,
+        and while its job is read. A claim for nobody does no harm, so that may turn out to be a stranger's.
+        """
+        asked_at = self._clock.monotonic()
         first = self._first_of_live(room, wait_seconds)
+        told = ring_told_by(first) if first is not None else None
+        begun = self._submit(told, "live", JOB_TIMEOUT_SECONDS) if told is not None else None
+        if begun is not None and self._clock.monotonic() - asked_at > QUIET_SECONDS:
+            wait([begun], HEAD_START_SECONDS)
         ids: list[tuple[Lane, str]] = [("live", first)] if first is not None else []
         with self._connection.pipeline(transaction=False) as pipeline:
             pipeline.llen(self._queues["live"].key)
@@ -71,7 +100,7 @@ class Popper:
             for _, job_id in new:
                 pipeline.hgetall(Job.key_for(job_id))
             hashes += pipeline.execute()
-        return self._bells([*ids, *new], hashes)
+        return self._bells([*ids, *new], hashes, begun)
 
     def _first_of_live(self, room: Room, wait_seconds: float) -> str | None:
         source, target = self._queues["live"].key, self._queues["live"].intermediate_queue_key
@@ -85,15 +114,25 @@ class Popper:
             first = self._connection.blmove(source, target, seconds)
         return None if first is None else str(first.decode())
 
-    def _bells(self, ids: list[tuple[Lane, str]], hashes: list[dict[bytes, bytes]]) -> list[Popped]:
-        """What is no bell is failed as RQ fails a job; what is gone or newer than we are is left alone."""
+    def _bells(
+        self,
+        ids: list[tuple[Lane, str]],
+        hashes: list[dict[bytes, bytes]],
+        begun: Future[int] | None,
+    ) -> list[Popped]:
+        """What is no bell is failed as RQ fails a job; what is gone or newer than we are is left alone.
+        `begun` is the answer to the first.
+        """
         bells: list[Popped] = []
         for (lane, job_id), stored in zip(ids, hashes, strict=True):
             job = self._restored(job_id, stored)
             told = ring_of(job) if job is not None else "its job is gone or cannot be read"
             if job is not None and isinstance(told, Ring) and told.is_known:
-                bells.append(Popped(job, told, lane))
+                limit_seconds = float(job.timeout or JOB_TIMEOUT_SECONDS)
+                bells.append(Popped(job, lane, begun or self._submit(told, lane, limit_seconds)))
+                begun = None
                 continue
+            begun = None
             reason = "of a newer version" if isinstance(told, Ring) else told
             log.warning("job.dropped", job_id=job_id, reason=reason)
             if job is not None and not isinstance(told, Ring):

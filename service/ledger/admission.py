@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Literal
 from service.domain.errors import NotAdmitted
 from service.domain.reopens import RECORD_VERSION
 from service.ledger.scripts import packed
+from service.queue import named_bell_id
 
 if TYPE_CHECKING:
     from service.domain.events import Half
 
+BELL_CHARACTERS = 8
+"""Of the delivery's id, so many are part of its bell's: no two deliveries ring with one job."""
 
 Verdict = Literal["accepted", "duplicate", "held"]
 
@@ -137,7 +140,7 @@ def _told(admission: Admission) -> dict[str, str]:
         "audit": admission.audit,
         "version": _VERSION,
         # RQ's ids hold letters, digits, hyphens and underscores.
-        "bell": admission.delivery_id.replace(".", "-"),
+        "bell": named_bell_id(admission.reopen_id, admission.delivery_id[:BELL_CHARACTERS].replace(".", "-")),
     }
     return {name: value for name, value in told.items() if value}
 

@@ -12,7 +12,16 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from service.queue import FAILED_JOB_SECONDS, JOB_FUNCTION, JOB_TIMEOUT_SECONDS, QUEUE_NAME, Bells
+from service.queue import (
+    FAILED_JOB_SECONDS,
+    JOB_FUNCTION,
+    JOB_TIMEOUT_SECONDS,
+    JOB_VERSION,
+    QUEUE_NAME,
+    Bells,
+    ring_of,
+    ring_told_by,
+)
 from tests import running
 from tests.running import Site, Whole, reply
 
@@ -78,6 +87,27 @@ def test_our_job_is_what_rq_would_have_written(site: Site):
     again = Job.fetch(theirs.id, site.redis, serializer=JSONSerializer)
     assert (ours.func_name, ours.args, ours.kwargs) == (again.func_name, again.args, again.kwargs)
     assert (ours.created_at <= again.created_at, ours.get_status(refresh=False)) == (True, again.get_status())
+
+
+def test_the_id_of_a_new_reopens_bell_tells_what_its_job_does(site: Site):
+    """A worker that knows the id alone answers the bell as it would with the job; other ids tell nothing."""
+    reopen_id = site.deliver().json()["reopen_id"]
+    [key] = site.redis.keys("rq:job:*")
+    job = Job.fetch(key.decode().removeprefix("rq:job:"), site.redis, serializer=JSONSerializer)
+    told = ring_told_by(job.id)
+    assert told == ring_of(job)
+    assert told is not None
+    assert told.name == reopen_id
+    newer = job.id.replace(f"{JOB_VERSION}-", f"{JOB_VERSION + 1}-", 1)
+    bells = Bells(Redis())
+    for other in (
+        newer,
+        bells.bell(reopen_id).id,
+        bells.bell("k:support:1-ab-c", "backlog").id,
+        "1-Ab-c",
+        "",
+    ):
+        assert ring_told_by(other) is None
 
 
 def test_a_job_carries_no_customer_data(site: Site):

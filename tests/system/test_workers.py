@@ -107,6 +107,7 @@ def test_strangers_jobs_are_failed(client, redis_url, start):
     pickled = Queue("reopener", connection=client).enqueue("os.getcwd")
     strange = _queue(client).enqueue("os.getcwd")
     shaped = _queue(client).enqueue("workers.jobs.ring", "only a name")
+    named = _queue(client).enqueue("os.getcwd", job_id="1-abcdef-12345678")  # as a new reopen's bell
     client.rpush("rq:queue:reopener", "no-such-job")
     client.hset("rq:job:nonsense", "data", "none")
     client.rpush("rq:queue:reopener", "nonsense")
@@ -115,7 +116,7 @@ def test_strangers_jobs_are_failed(client, redis_url, start):
     _until(lambda: backlog.ended(client) == 1, "ours is done")
     assert worker.poll() is None
     failed = _queue(client).failed_job_registry.get_job_ids()
-    assert {pickled.id, strange.id, shaped.id} <= set(failed)
+    assert {pickled.id, strange.id, shaped.id, named.id} <= set(failed)
     assert (
         "not a job of this service"
         in Job.fetch(strange.id, client, JSONSerializer).latest_result().exc_string
