@@ -97,7 +97,7 @@ def create_app(settings: Settings, clock: Clock) -> Starlette:
         hear,
     )
 
-    watcher, watch = Watcher(ledger, settings.alerts, clock), Watch(ledger.admissions)
+    watcher, watch = Watcher(ledger, settings.alerts, clock, spool=spool), Watch(ledger.admissions)
     beside: list[_Beside] = [each for each in (detour, notes, kept, cases, watcher, watch) if each]
 
     @asynccontextmanager

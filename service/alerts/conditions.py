@@ -24,6 +24,8 @@ AFTER_SECONDS: Mapping[str, int] = {
     "held": 3_600,
     "duplicate": 0,
     "redis_forgets": 600,
+    "spooling": 120,
+    "spool_refused": 0,
 }
 """How long each has to last before anybody is told: what passes by itself in that time is no news."""
 DIED_MINUTES = 15
@@ -51,8 +53,12 @@ class Condition:
         return AFTER_SECONDS[self.slug] * 1000
 
 
-def conditions(seen: Seen, duplicate_threads: Sequence[int]) -> dict[str, Condition]:
-    """By key, whatever is wrong now, however short it has lasted."""
+def conditions(
+    seen: Seen, duplicate_threads: Sequence[int], spooled: tuple[int, int] = (0, 0)
+) -> dict[str, Condition]:
+    """By key, whatever is wrong now, however short it has lasted. `spooled`: how many deliveries wait on the
+    disks of receivers, and how many of them Redis refuses.
+    """
     found = [
         *(
             Condition(each.slug, each.subject, each.title, each.mend, each.link or "/")
@@ -62,6 +68,7 @@ def conditions(seen: Seen, duplicate_threads: Sequence[int]) -> dict[str, Condit
         *_of_people(seen),
         *_of_duplicates(duplicate_threads),
         *_of_redis(seen),
+        *_of_spools(*spooled),
     ]
     return {each.key: each for each in found}
 
@@ -99,3 +106,16 @@ def _of_redis(seen: Seen) -> Iterator[Condition]:
             "Set appendonly yes and appendfsync always, or know what you gain without (docs/durability.md)."
         )
         yield Condition("redis_forgets", "", "This Redis may forget what it confirmed", words, "/setup")
+
+
+def _of_spools(deliveries: int, refused: int) -> Iterator[Condition]:
+    if deliveries:
+        words = (
+            "They are answered already, and go on to Redis by themselves. Leave these disks where they are."
+        )
+        title = f"{number(deliveries)} deliveries wait on the disks of receivers"
+        yield Condition("spooling", "", title, words, "/")
+    if refused:
+        words = "They are kept there and asked for again. The receiver's log says why (spool.refused)."
+        title = f"Redis refuses {number(refused)} deliveries that were taken onto a disk"
+        yield Condition("spool_refused", "", title, words, "/")

@@ -9,6 +9,8 @@ same id, and nobody tries for ever.
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -24,6 +26,7 @@ from service.watch import look
 
 if TYPE_CHECKING:
     from service.clock import Clock
+    from service.intake.spool import SpoolOf
     from service.ledger import Ledger
     from service.ledger.alerts import Taken
     from service.settings import AlertSettings, Channel
@@ -47,12 +50,15 @@ class Watcher:
         settings: AlertSettings,
         clock: Clock,
         *,
+        spool: SpoolOf = lambda: None,
         sending: Send | None = None,
         tick_seconds: float = TICK_SECONDS,
     ) -> None:
         self._ledger = ledger
         self._channels = settings.channels
         self._clock = clock
+        self._spool = spool
+        self._name = f"{socket.gethostname()}-{os.getpid()}"
         self._send = sending or partial(send, dashboard_url=settings.dashboard_url)
         self._tick_seconds = tick_seconds
         self._tasks: list[asyncio.Task[None]] = []
@@ -76,15 +82,18 @@ class Watcher:
 
     async def evaluate(self) -> None:
         """Look, where it is this process' turn, and note what changed."""
+        await self._tell_spool()
         if not await self._ledger.alerts.turn(min(TURN_MS, int(self._tick_seconds * 900))):
             return
         version, doc = await self._ledger.alerts.known()
         now_ms = self._clock.now_ms()
-        seen, duplicates = await asyncio.gather(
-            look(self._ledger, now_ms), self._ledger.reads.duplicates(MOST_DUPLICATES + 1)
+        seen, duplicates, spooled = await asyncio.gather(
+            look(self._ledger, now_ms),
+            self._ledger.reads.duplicates(MOST_DUPLICATES + 1),
+            self._ledger.alerts.spooled(now_ms),
         )
         known = known_from(doc)
-        after, notices = step(known, conditions(seen, duplicates), now_ms)
+        after, notices = step(known, conditions(seen, duplicates, spooled), now_ms)
         if after is known:
             return
         texts = [notice.text() for notice in notices]
@@ -93,6 +102,13 @@ class Watcher:
             self._news.set()
             for notice in notices:
                 log.warning("alert", state=notice.state, alert=notice.slug, subject=notice.subject or None)
+
+    async def _tell_spool(self) -> None:
+        """Whose turn it is, sees no disk but its own."""
+        state = self._spool()
+        if state is not None:
+            told = (self._name, state.deliveries, state.refused, self._clock.now_ms())
+            await self._ledger.alerts.tell_spool(*told)
 
     async def deliver(self, channel: Channel) -> None:
         """Send what waits for this channel, in order, for as long as that goes well."""

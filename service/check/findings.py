@@ -53,6 +53,11 @@ def judge_settings(settings: Settings) -> Iterator[Finding]:
         yield Finding("warning", "source_missing", message, "add a [sources.NAME] table to the TOML file")
     for source in settings.sources.values():
         yield from _judge_secrets(source)
+    for name in settings.alerts.unset:
+        message = f"{name}, which [alerts] names, is not set: nobody is told through it"
+        yield Finding(
+            "error", "alert_channel_unset", message, "set it to the address, where the receivers run"
+        )
 
 
 def _judge_secrets(source: SourceSettings) -> Iterator[Finding]:

@@ -3,7 +3,8 @@
 `alerts` is a hash: `doc` is what is known, `version` counts its changes, and for each channel
 `hold:{channel}` is until when its first message is somebody's (unix ms) and `tries:{channel}` how often it
 was taken. `alerts:out:{channel}` lists messages that wait, oldest first; `alerts:log` how the latest sendings
-ended, newest first; `alerts:turn` stands while it is somebody's turn to look.
+ended, newest first; `alerts:turn` stands while it is somebody's turn to look; `alerts:spools` is what waits
+on the disk of each receiver that has a spool.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ CLAIM_MS = 30_000
 """A message is its taker's for so long: longer than sending may take. Who died with it is then followed."""
 MOST_TRIES = 5
 MOST_WAITING = 100
+SPOOL_FRESH_MS = 60_000
+"""A receiver that has told nothing for so long is gone, or as far from Redis as its deliveries."""
 KEPT_SENDINGS = 50
 
 
@@ -85,6 +88,20 @@ class Alerts:
         pipe.ltrim(f"{P}:log", 0, KEPT_SENDINGS - 1)
         await self._scripts.run("alert_end", channel, taken.notice, again)
         await ask(pipe.execute())
+
+    async def tell_spool(self, receiver: str, deliveries: int, refused: int, now_ms: int) -> None:
+        """Tell what waits on this receiver's disk."""
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.hset(f"{P}:spools", receiver, f"{now_ms}:{deliveries}:{refused}")
+        pipe.expire(f"{P}:spools", 86_400)
+        await ask(pipe.execute())
+
+    async def spooled(self, now_ms: int) -> tuple[int, int]:
+        """How many deliveries wait on the disks of all receivers, and how many of them Redis refuses."""
+        rows = await ask(self._redis.hvals(f"{P}:spools"))
+        told = [tuple(int(part) for part in row.split(b":")) for row in rows]
+        fresh = [row for row in told if now_ms - row[0] < SPOOL_FRESH_MS]
+        return sum(row[1] for row in fresh), sum(row[2] for row in fresh)
 
     async def latest(self, limit: int = 10) -> list[Sending]:
         """How the latest sendings ended, newest first."""

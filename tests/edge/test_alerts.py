@@ -27,8 +27,10 @@ from starlette.routing import Route
 from service.alerts import sending
 from service.alerts.transitions import Notice
 from service.alerts.watcher import Watcher
+from service.check.findings import judge_settings
 from service.clock import SystemClock
 from service.domain.reopens import Policy
+from service.intake.spool import SpoolState
 from service.ledger import Ledger, open_ledger
 from service.ledger.alerts import MOST_TRIES
 from service.queue import Bells
@@ -134,6 +136,30 @@ class TestWatching:
         await watcher.deliver(settings.channels[0])
         await watcher.deliver(settings.channels[0])
         assert [each["id"] for each in hook.taken] == ["died-1-firing"]
+
+    async def test_every_receiver_tells_of_its_disk(self, ledger: Ledger, server):
+        """Whose turn it is, knows what Redis refuses on another's disk, while that one still tells so."""
+        clock, told = HandClock(), []
+
+        async def send(_: Channel, what: Notice) -> str | None:
+            told.append((what.slug, what.state))
+            return None
+
+        settings = channels("http://127.0.0.1/never-asked")
+        state = SpoolState(deliveries=1, oldest_ms=1, refused=1, bytes=1, limit_bytes=2)
+        one = Watcher(ledger, settings, clock, spool=lambda: state, sending=send)
+        other = Watcher(ledger, settings, clock, sending=send)
+        server.set("reopener:alerts:turn", "the other's")
+        await one.evaluate()
+        for minutes in (0, 2, 2):
+            clock.moment += timedelta(minutes=minutes)
+            server.delete("reopener:alerts:turn")
+            await other.evaluate()
+            await other.deliver(settings.channels[0])
+        assert [each for each in told if each[0] == "spool_refused"] == [
+            ("spool_refused", "firing"),
+            ("spool_refused", "resolved"),
+        ]
 
     async def test_a_transition_and_its_message_are_one(self, ledger: Ledger, server):
         """Who decided from what was known before somebody else changed it, neither notes nor sends."""
@@ -292,6 +318,14 @@ def test_settings_say_what_to_mend(tmp_path: Path, table: str, fault: str):
     assert fault in str(told.value)
     assert "secret" not in str(told.value).replace("it holds a secret", "")
     assert SECRET not in str(told.value)
+
+
+def test_check_finds_a_channel_that_is_not_set(tmp_path: Path):
+    """`reopener check` names the variable that nobody is told through."""
+    config = f'{CONFIG}\n[alerts]\nurl_envs = ["ALERTS_UNSET"]\n'
+    settings = load(environment(tmp_path, "redis://localhost", config=config), role="tool", cwd=ROOT)
+    (found,) = [each for each in judge_settings(settings) if each.code == "alert_channel_unset"]
+    assert "ALERTS_UNSET" in found.message
 
 
 class Inbox:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+import apprise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from service.ledger.counts import Account
 from service.ledger.crew import Crew
 from service.watch import Seen
 from service.watch.silence import Silence
+from tests.running import ROOT
 from tests.unit.test_dashboard import NOW, minutes, stats
 
 DURABLE = Account(paused=False, why=None, until_ms=None, detail=None, read_lag_ms=0, durable=True)
@@ -60,6 +62,12 @@ def test_nothing_is_wrong():
     """A ledger in which all is well wakes nobody, nor does a pause, which somebody pressed."""
     assert conditions(WELL, []) == {}
     assert conditions(numbers(account=replace(DURABLE, paused=True, why="paused")), []) == {}
+
+
+def test_what_waits_on_disks():
+    """What a receiver's spool holds is told when it lasts, and what Redis refuses of it at once."""
+    assert set(conditions(WELL, [], (3, 0))) == {"spooling:"}
+    assert set(conditions(WELL, [], (3, 1))) == {"spooling:", "spool_refused:"}
 
 
 def test_each_duplicate_is_one_condition():
@@ -141,6 +149,29 @@ def named(keys: Iterable[str]) -> list[Condition]:
     parts = [key.partition(":") for key in keys]
     assert all(slug in AFTER_SECONDS for slug, _, _ in parts)
     return [Condition(slug, subject, f"{slug} is wrong", "Mend it.", "/") for slug, _, subject in parts]
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr':DeprecationWarning")  # a plugin of apprise's asks for it
+@pytest.mark.parametrize(
+    ("url", "service"),
+    [
+        ("https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ", "slack"),
+        ("mailtos://ops:secret@example.com?to=ops@example.com", "mailtos"),
+        ("https://hooks.example.com/reopener", "jsons"),
+        ("http://hooks.example.com/reopener?x=1", "json"),
+    ],
+)
+def test_which_service_an_address_is_of(url: str, service: str):
+    """A service's own web address is that service; any other takes JSON."""
+    told = dict.fromkeys(("id", "state", "slug", "subject", "link"), "x")
+    target = child._target(apprise, url, told)
+    assert target.url().startswith(f"{service}://")
+
+
+def test_every_condition_is_in_the_manual():
+    """docs/ops lists each that people may be told of."""
+    manual = (ROOT / "docs" / "ops" / "README.md").read_text("utf-8")
+    assert {slug for slug in AFTER_SECONDS if f"`{slug}`" not in manual} == set()
 
 
 @pytest.mark.parametrize(
