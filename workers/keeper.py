@@ -1,6 +1,6 @@
 """The keeper: removes what ended longer ago than `[retention]` keeps it. One of the workers is elected to it.
 
-In small steps with rests between, so that Redis serves others meanwhile: it works a tenth of the time.
+In small steps with rests between, so that Redis serves others meanwhile: it works a fifth of the time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TICK_SECONDS = 10.0
 """Well under the term of the elected, which is thereby renewed."""
 TICKS_BETWEEN_ROUNDS = 6
-RESTS = 9
+RESTS = 4
 """How long it rests after a step, in the time that the step took."""
 SHORTEST_REST_SECONDS = 0.01
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from base64 import b85decode, b85encode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,7 +39,7 @@ DICTIONARY = (
 def packed_json(value: object) -> str:
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, DICTIONARY)
     raw = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-    return MARK + b85encode(deflate.compress(raw) + deflate.flush()).decode()
+    return MARK + b64encode(deflate.compress(raw) + deflate.flush()).decode().rstrip("=")
 
 
 def unpacked_json(text: str) -> Any:
@@ -47,7 +47,9 @@ def unpacked_json(text: str) -> Any:
     if not text.startswith(MARK):
         return json.loads(text)
     inflate = zlib.decompressobj(-15, DICTIONARY)
-    return json.loads(inflate.decompress(b85decode(text[len(MARK) :])).decode("utf-8", "surrogatepass"))
+    return json.loads(
+        inflate.decompress(b64decode(f"{text[len(MARK) :]}==")).decode("utf-8", "surrogatepass")
+    )
 
 
 def in_pieces(name: str, text: str) -> list[str]:

@@ -23,8 +23,8 @@ P = "reopener:"
 KEEPER_KEY = f"{P}keeper"
 TERM_MS = 30_000
 ENDED = (*DONE, Status.DEAD, Status.CANCELLED)
-LOOKED_AT = 50
-"""Records in one script: one to two milliseconds of Redis' time."""
+LOOKED_AT = 20
+"""Records in one script: two to three milliseconds of Redis' time."""
 LONGEST_REPEATS_MS = 4 * 86_400_000
 """How long an event may be repeated where its source is configured no more: the longest of all kinds."""
 

@@ -133,16 +133,16 @@ local ARCHIVED = {
   'rest',
 }
 
+local PARTS = '^' .. string.rep('([^%z]*)%z', #ARCHIVED - 1) .. '(.*)$'
+
 local function archived(id)
   local kept = redis.call('GET', P .. 'd:' .. id)
   if not kept then
     return nil
   end
-  local r, at = {}, 1
-  for _, name in ipairs(ARCHIVED) do
-    local stop = string.find(kept, '\0', at, true) or #kept + 1
-    r[name] = string.sub(kept, at, stop - 1)
-    at = stop + 1
+  local r, parts = {}, { string.match(kept, PARTS) }
+  for i, name in ipairs(ARCHIVED) do
+    r[name] = parts[i]
   end
   r.updated_ms = text(tonumber(r.created_ms) + tonumber(r.lasted_ms))
   return r
