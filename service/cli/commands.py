@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from service.cli import keeping
 from service.cli.told import Ended, as_exit
 from service.version import VERSION
 
@@ -295,26 +296,6 @@ def bulk(bulk_id: str | None, cancel: bool, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--contact", help="By their contact id in Acquire.")
-@click.option("--email", help="By their address.")
-@click.option("--ticket", help="By a ticket's id.")
-@click.option("--source", help="Of this source alone.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True)
-def forget(as_json: bool, **asked: Any) -> None:
-    """Erase a customer everywhere, for good.
-
-    Words, ids and addresses go from records, indexes, deliveries, kept requests and the audit log, which
-    notes that it was done and not to whom. Refused while an attempt of theirs is running.
-
-    Example: reopener forget --email anna@example.com
-    """
-    from service.cli import forgetting
-
-    forgetting.forget(as_json=as_json, **asked)
-
-
-@main.command()
 @click.option("--json", "as_json", is_flag=True)
 def pause(as_json: bool) -> None:
     """Have the workers take no more work; webhooks are taken all the while.
@@ -336,3 +317,7 @@ def resume(as_json: bool) -> None:
     from service.cli import acting
 
     acting.switch(paused=False, as_json=as_json)
+
+
+for command in (keeping.export, keeping.forget, keeping.import_):
+    main.add_command(command)

@@ -6,6 +6,7 @@
     sweeps      what nobody woke in time
     retention   what ended long ago goes
     forgetting  a customer goes, everywhere
+    copies      export and import
     verbs       what people ask for
     bulks       one verb for many reopens, in lanes of their own
     reads       what people and programs see
@@ -79,6 +80,7 @@ from service.ledger.bodies import Bodies
 from service.ledger.bulks import Bulks
 from service.ledger.care import Care
 from service.ledger.cases import Cases
+from service.ledger.copies import Copies
 from service.ledger.counts import Counts
 from service.ledger.crew import Crews
 from service.ledger.failures import Failures
@@ -116,6 +118,7 @@ class Ledger:
     sweeps: Sweeps
     retention: Retention
     forgetting: Forgetting
+    copies: Copies
     verbs: Verbs
     bulks: Bulks
     reads: Reads
@@ -159,6 +162,7 @@ def open_ledger(
         sweeps=Sweeps(scripts, connection, bells, quarantine_ms=quarantine_ms),
         retention=Retention(scripts, connection),
         forgetting=Forgetting(scripts, connection, reads),
+        copies=Copies(scripts, connection, listing, reads),
         verbs=verbs,
         bulks=Bulks(scripts, connection, listing, audit, at_once=policy.bulk_at_once),
         reads=reads,

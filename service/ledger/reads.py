@@ -80,7 +80,7 @@ class Reads:
 
     async def arrivals(self, reopen_id: str) -> Arrivals:
         """When and how the event of a reopen came."""
-        (record,) = await self._fields([reopen_id])
+        (record,) = await self.fields([reopen_id])
         latest, repeats = record.get("last_delivery", ""), record.get("repeats", "")
         told = [(int(each.rstrip("!")), each.endswith("!")) for each in repeats.split()]
         return Arrivals(latest or None, tuple(told))
@@ -167,9 +167,9 @@ class Reads:
         return [reopen for reopen in await self._records(list(ids)) if reopen is not None]
 
     async def _records(self, ids: list[str]) -> list[Reopen | None]:
-        return [codec.reopen_from(fields) if fields else None for fields in await self._fields(ids)]
+        return [codec.reopen_from(fields) if fields else None for fields in await self.fields(ids)]
 
-    async def _fields(self, ids: list[str]) -> list[dict[str, str]]:
+    async def fields(self, ids: list[str]) -> list[dict[str, str]]:
         """The fields of each, from wherever it is kept."""
         pipe = self._redis.pipeline(transaction=True)
         for reopen_id in ids:

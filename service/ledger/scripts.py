@@ -47,6 +47,8 @@ NAMES = (
     "retire",
     "ring",
     "stop",
+    "take_in",
+    "take_in_thread",
     "verb",
     "write",
 )
@@ -143,6 +145,7 @@ _SHARED: dict[str, tuple[str, ...]] = {
     "pick": ("tree", "archive"),
     "recall": ("bulk",),
     "retire": ("tree", "archive", "erase"),
+    "take_in": ("tree", "archive"),
     "write": ("tree", "archive", "written"),
 }
 

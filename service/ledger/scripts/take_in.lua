@@ -1,0 +1,39 @@
+-- Take in a reopen that was exported, unless it is known here: the import of one twice is one.
+-- ARGV[1]  JSON list of its fields and values
+-- ARGV[2]  what the archive keeps beside what scripts ask for, '' for one that is not done
+-- Returns 1, or 0 where it is known or was removed.
+
+local fields = cjson.decode(ARGV[1])
+local r = {}
+for i = 1, #fields, 2 do
+  r[fields[i]] = fields[i + 1]
+end
+local id, salt = r.id, redis.call('GET', P .. 'salt')
+local key = P .. 'r:' .. id
+if redis.call('EXISTS', key, P .. 'd:' .. id, salt and tombstone(salt, id) or key) > 0 then
+  return 0
+end
+redis.call('HSET', key, unpack(fields))
+redis.call('ZADD', P .. 'is:' .. r.source .. ':' .. r.status, r.position, id)
+find(id, id)
+for _, name in ipairs(names_of(id, r)) do
+  redis.call('ZADD', P .. 'find', 0, name)
+end
+if r.message_key and r.message_key ~= '' then
+  redis.call('SET', P .. 'message:' .. r.message_key, id)
+end
+if r.status == 'held' and string.sub(r.box or '', 1, 2) == 'k:' then
+  redis.call('ZADD', P .. 'inbox:' .. r.box, r.position, id)
+end
+if needs_person[r.status] then
+  join_failures(id, r.status, r.reason, r.detail, r.position)
+end
+if ARGV[2] ~= '' then
+  archive(id, ARGV[2])
+end
+if tonumber(r.position) > tonumber(redis.call('GET', P .. 'position') or '0') then
+  redis.call('SET', P .. 'position', r.position)
+end
+redis.call('SADD', P .. 'sources', r.source)
+redis.call('HINCRBY', P .. 'totals', 'accepted', 1)
+return 1

@@ -1,0 +1,125 @@
+"""Exports, and what becomes of them in another Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+import redis.asyncio
+from click.testing import CliRunner, Result
+from redis import Redis
+
+from service.cli.commands import main
+from service.clock import SystemClock
+from service.domain.reopens import Policy, Status
+from service.embedded import EmbeddedRedis
+from service.ledger import open_ledger
+from service.ledger.audit import By
+from service.ledger.links import Link
+from service.queue import Bells
+from tests.edge.test_archive import ATTEMPT
+from tests.edge.test_retention import ended, event
+from tests.running import Site, site_on
+
+
+@pytest.fixture
+async def ledger(redis_url: str):
+    connection = redis.asyncio.Redis.from_url(redis_url)
+    yield open_ledger(connection, Bells(Redis()), SystemClock(), policy=Policy())
+    await connection.aclose()
+
+
+async def cli(site: Site, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:
+    for name, value in site.environment.items():
+        monkeypatch.setenv(name, value)
+    return await asyncio.to_thread(CliRunner().invoke, main, arguments)
+
+
+async def stage(ledger) -> None:
+    """Some of every kind of end, with words, a link, repeats, an alias, and one that waits."""
+    await ledger.admissions.admit(
+        [event(n, address="anna@example.com", message_key=f"m{n}") for n in range(5)]
+    )
+    await ended(
+        ledger, "id-0000", Status.REOPENED, cases=(1_694, 1_700), new_case_id=1_694, attempts=(ATTEMPT,)
+    )
+    await ended(ledger, "id-0001", Status.DEAD, reason="refused", detail="contact is gone")
+    await ended(ledger, "id-0002", Status.SKIPPED, reason="case_open", new_case_id=1_800)
+    await ledger.verbs.cancel("id-0003", by=By("Anna", "api", "not needed"))
+    await ledger.admissions.admit([event(0, delivery_id="again", body_hash="other")])
+    await ledger.admissions.admit([event(7, thread_id=None, contact_id=None, held_for="contact_unknown")])
+    await ledger.verbs.link("support", "t2", Link(7_002, 1_002))
+
+
+def seen(site: Site) -> dict[str, object]:
+    """What people and programs see of what has ended."""
+    paths = ("/api/reopens?limit=200", "/api/threads/1000", "/api/threads/1700", "/api/threads/1001")
+    told = {
+        path: site.api("GET", path).json() for path in (*paths, "/api/deliveries", "/api/links/support/t2")
+    }
+    told["reopens"] = [each for each in told.pop(paths[0])["reopens"] if each["status"] != "queued"]
+    for query in ("t0", "1694", "id-", "event-1"):
+        found = site.api("GET", "/api/reopens", params={"q": query}).json()["reopens"]
+        told[query] = [each["id"] for each in found if each["status"] != "queued"]
+    return told
+
+
+async def test_an_export_is_the_same_elsewhere(site: Site, ledger, monkeypatch, tmp_path: Path):
+    """Taken in by an empty Redis, an export gives the same reopens, threads, links, deliveries and books."""
+    await stage(ledger)
+    before = seen(site)
+    exported = await cli(site, monkeypatch, "export")
+    assert exported.exit_code == 0, exported.output
+    file = tmp_path / "all.jsonl"
+    file.write_text(exported.stdout, "utf-8")
+    other = await asyncio.to_thread(EmbeddedRedis.start, tmp_path / "other", clock=SystemClock())
+    try:
+        with site_on({**site.environment, "REDIS_URL": other.url}) as elsewhere:
+            taken = await cli(elsewhere, monkeypatch, "import", str(file), "--json")
+            assert taken.exit_code == 0, taken.output
+            told = json.loads(taken.stdout)
+            assert (told["reopens"], told["known"], told["waiting"]) == (5, 0, 1)
+            assert seen(elsewhere) == before
+            stats = elsewhere.stats()
+            assert stats["balanced"]
+            assert stats["accepted"] == 5
+            again = await cli(elsewhere, monkeypatch, "import", str(file), "--json")
+            assert json.loads(again.stdout) == dict.fromkeys(told, 0) | {"known": 5, "waiting": 1}
+            assert seen(elsewhere) == before
+            # It goes on as before: known events are known, what was held waits for its link.
+            assert elsewhere.api("POST", "/api/reopens/id-0001/retry").json()["status"] == "queued"
+            released = elsewhere.api("PUT", "/api/links/support/t7", {"contact_id": 1, "thread_id": 2}).json()
+            assert released["released"] == 1
+            erased = elsewhere.api("POST", "/api/forget", {"email": "anna@example.com"}).json()
+            assert erased["reopens"] == 4
+            assert elsewhere.stats()["balanced"]
+    finally:
+        other.stop()
+
+
+async def test_an_export_is_of_a_period(site: Site, ledger, monkeypatch):
+    """`--from`, `--to`, `--status` and `--source` narrow it."""
+    await stage(ledger)
+
+    async def ids(*arguments: str) -> list[str]:
+        lines = (await cli(site, monkeypatch, "export", *arguments)).stdout.splitlines()
+        told = [json.loads(line) for line in lines]
+        return [line["reopen"]["id"] for line in told if line["kind"] == "reopen"]
+
+    assert await ids("--status", "dead") == ["id-0001"]
+    assert await ids("--source", "second") == []
+    assert await ids("--to", "2020-01-01") == []
+    assert len(await ids("--from", "2020-01-01T00:00:00Z")) == 6
+
+
+async def test_what_is_no_export_is_refused(site: Site, monkeypatch, tmp_path: Path):
+    """A file that is none says what is wrong with it, and changes nothing."""
+    for content, words in (('{"kind": "reopen"}\n', "first line"), ("no json\n", "line 1 is no JSON")):
+        file = tmp_path / "some.jsonl"
+        file.write_text(content, "utf-8")
+        refused = await cli(site, monkeypatch, "import", str(file))
+        assert refused.exit_code == 2
+        assert words in refused.output
+    assert site.stats()["accepted"] == 0
