@@ -36,10 +36,12 @@ from service.ledger.alerts import MOST_TRIES
 from service.queue import Bells
 from service.settings import AlertSettings, Channel, Secret, SettingsError, load
 from tests.edge.test_door import HandClock
-from tests.running import CONFIG, ROOT, TOKEN, VIEWER_TOKEN, environment, served, site_on, until
+from tests.running import CONFIG, ROOT, TOKEN, VIEWER_TOKEN, environment, process, served, site_on, until
 
 SECRET = "opens-the-channel-0123456789"
 WORKER = "rq:worker:made-up"
+PENDING = {"slug": "no_worker", "subject": "", "title": "t", "mend": "m", "link": "/"}
+PENDING |= {"state": "pending", "since_ms": 1}
 
 
 @dataclass(slots=True)
@@ -50,12 +52,14 @@ class Hook:
     mode: str = "take"
     taken: list[dict[str, Any]] = field(default_factory=list)
     asked: int = 0
+    refused: int = 0
 
     async def post(self, request: Request) -> Response:
         self.asked += 1
         while self.mode == "hang":  # noqa: ASYNC110 - a test in another loop changes it
             await asyncio.sleep(0.05)
         if self.mode == "refuse":
+            self.refused += 1
             return JSONResponse({"token": SECRET}, status_code=500)
         self.taken.append(await request.json())
         return Response(status_code=204)
@@ -288,13 +292,30 @@ class TestTrying:
 
     def test_a_receiver_tells_by_itself(self, tmp_path: Path, redis_url: str, server, hook: Hook):
         """A running receiver finds what is wrong and tells it."""
-        known = {"since_ms": 1, "state": "pending", "slug": "no_worker", "subject": "", "title": "t"}
-        known |= {"mend": "m", "link": "/"}
-        server.hset("reopener:alerts", "doc", json.dumps({"no_worker:": known}))
+        server.hset("reopener:alerts", "doc", json.dumps({"no_worker:": PENDING}))
         with site_with(tmp_path, redis_url, hook) as (site, _):
             until(lambda: hook.taken)
             assert hook.taken[0]["slug"] == "no_worker"
             until(lambda: site.redis.lrange("reopener:alerts:log", 0, -1))
+
+    def test_a_receiver_is_killed_while_it_tells(self, tmp_path: Path, redis_url: str, server, hook: Hook):
+        """Killed with a message in hand, it is followed by another receiver, which tells the same once."""
+        hook.mode = "hang"
+        server.hset("reopener:alerts", "doc", json.dumps({"no_worker:": PENDING}))
+        variables = configured(tmp_path, redis_url, hook) | {"REOPENER_PORT": "0"}
+        with process("-m", "service", "serve", variables=variables, log=tmp_path / "first.log") as first:
+            until(lambda: hook.asked)
+            first.kill()
+            first.wait()
+        hook.mode = "refuse"  # what its child process still has in hand
+        until(lambda: hook.refused)
+        assert until(lambda: int(server.hget("reopener:alerts", "hold:ALERTS_HOOK")))
+        server.hset("reopener:alerts", "hold:ALERTS_HOOK", "0")
+        hook.mode = "take"
+        with process("-m", "service", "serve", variables=variables, log=tmp_path / "second.log"):
+            until(lambda: server.lrange("reopener:alerts:log", 0, -1))
+        assert [(each["slug"], each["state"]) for each in hook.taken] == [("no_worker", "firing")]
+        assert not server.exists("reopener:alerts:out:ALERTS_HOOK")
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,13 @@ def test_domain_is_pure():
     )
 
 
+def test_the_receiver_carries_no_notification_library():
+    """Apprise and what is below it stay in the process that sends."""
+    told = "import sys, service.app; print([name for name in ('apprise', 'requests') if name in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert ended.stdout == "[]\n"
+
+
 def test_service_never_imports_workers():
     """The receiver's side stands without the workers' side."""
     _python(
