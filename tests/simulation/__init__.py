@@ -1,10 +1,11 @@
 """The protocol, played in memory: the real use case and the real scripts, and everything that can go wrong.
 
     engine          time, machines, and the steps between them
-    redis_twin      Redis in memory; lua runs the ledger's own scripts on it; ledger_twin is the ledger so
+    redis_twin      Redis in memory (redis_state, redis_sorted); lua runs the ledger's own scripts on it
+    ledger_twin     the real ledger on that
     acquire_world   Acquire in memory, which knows which event each effect truly came of; acquire_twin its API
     cluster         two workers (worker), a door for webhooks, a person
-    faults          what can strike at a step; meddling is what others do in Acquire
+    faults          what can strike at a step (faults_of_*); meddling is what others do in Acquire
     scenarios       what a history may be about; scenes_of_* are the histories' beginnings
     check           whether a history kept its promises
     play            a history from its number; batch plays many at once
