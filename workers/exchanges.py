@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workers.acquire.compose import Request
     from workers.acquire.wire import Result
 
-MOST_IN_A_CLAIM = 12
+MOST_IN_A_CLAIM = 9
 MOST_WAITING = 500
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from service.ledger.scripts import Scripts
 
 P = "reopener:bodies:"
-KEPT_EXCHANGES = 24
+KEPT_EXCHANGES = 9
+"""Those of a look, a call, and what came after; or of the latest looks."""
 KEPT_SECONDS = 7 * 86_400
 
 
