@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from service.embedded import EmbeddedRedis
 from tests.running import ROOT, WAIT_SECONDS, Site, reply
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -142,12 +143,15 @@ def test_once_and_without_a_terminal(site: Site):
         assert max(map(len, told.splitlines())) <= 100
 
 
-def test_redis_goes_away(site: Site, opened: Callable[..., Terminal]):
+def test_redis_goes_away(redis_server: EmbeddedRedis, opened: Callable[..., Terminal]):
     """Where nothing can be told that is what it shows, and it goes on by itself."""
     terminal = opened(100, 30)
     terminal.until(lambda lines: len(lines) > 5)
-    site.redis.execute_command("CLIENT", "PAUSE", "2500", "ALL")
-    terminal.until(lambda lines: "Redis is away" in lines[0])
+    os.kill(redis_server.pid, signal.SIGSTOP)
+    try:
+        terminal.until(lambda lines: "Redis is away" in lines[0])
+    finally:
+        os.kill(redis_server.pid, signal.SIGCONT)
     terminal.until(lambda lines: len(lines) > 5)
 
 
