@@ -16,10 +16,11 @@ from service.ledger import Ledger, open_ledger
 from service.policy import policy, wait
 from service.queue import Bells
 from workers.acquire import AcquireClient
+from workers.careful import Careful
 from workers.exchanges import Exchanges, Kept
 from workers.head import Tools
 from workers.tally import Tally
-from workers.throttle import Care, Careful
+from workers.throttle import Care
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -1,8 +1,7 @@
-"""Care for Acquire, as every call goes through it: breaker, rate limit and retry budget of the account.
+"""Care for Acquire: breaker, pace, rate limit and retry budget of the account, as one process keeps to them.
 
-`Care` is one per process: it notes how calls ended, a round trip for many, and knows what all workers of
-the account decided together (service/domain/breaker.py, service/ledger/care.py). `Careful` is Acquire as one
-claim uses it.
+`Care` notes how calls ended, a round trip for many, and knows what all workers of the account decided
+together (service/domain/breaker.py, service/ledger/care.py). Every call goes through it (workers/careful.py).
 """
 
 from __future__ import annotations
@@ -10,33 +9,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from service.domain.breaker import FIRST_PAUSE_SECONDS, Breaker, after_calls
-from service.domain.errors import AccountRefused, LedgerUnavailable, NotAsked, ReadFailed
-from service.domain.outcomes import Done, Misplaced, NotSent, Refused, Unauthorized, Unknown, Withheld
-from service.domain.ports import Acquire, Gate, Later, Sending
+from service.domain.errors import LedgerUnavailable
+from service.domain.ports import Later
 from service.ledger.care import Full, Given, Spent
 from service.logs import get_logger
 
 if TYPE_CHECKING:
     from service.clock import Clock
-    from service.domain.cases import Case, CasePage, Messages, ThreadRead
-    from service.domain.outcomes import Outcome
-    from service.domain.reopens import Call, Reopen
     from service.ledger.care import Care as SharedCare
     from service.queue import Lane
 
-CALLS_A_HEAD = 3
-"""A look asks two things side by side, and then there is the call."""
 NOTE_SECONDS = 0.5
 LONGEST_SPREAD_MS = 1_000
 LEAVING = "worker_leaves"
+COLD_SECONDS = 10.0
+FIRST_PLACES = 4
+WARMING_SECONDS = 0.02
 PATIENCE_SECONDS = 5.0
 """So long the backlog lets new replies pass before it stands in line with them."""
-
-Shown = TypeVar("Shown")
 
 log = get_logger(__name__)
 
@@ -44,11 +37,7 @@ log = get_logger(__name__)
 class Care:
     """What one process knows and tells of the account's calls."""
 
-    def __init__(
-        self,
-        shared: SharedCare,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, shared: SharedCare, clock: Clock) -> None:
         self._shared = shared
         self._clock = clock
         self._answered = self._failed = 0
@@ -56,9 +45,11 @@ class Care:
         self._noted_at = float("-inf")
         self._noting: asyncio.Task[None] | None = None
         self._breaker = Breaker()
-        self._known_at = float("-inf")
+        self._known_at = self._answered_at = float("-inf")
+        self._gone_first = 0
         self._ahead_ms = 0
         self._turns: dict[Lane, asyncio.Lock] = {"live": asyncio.Lock(), "backlog": asyncio.Lock()}
+        self._beginning: dict[Lane, asyncio.Lock] = {"live": asyncio.Lock(), "backlog": asyncio.Lock()}
         self._last_begin_at = float("inf")
         self._no_places = asyncio.Event()
 
@@ -83,6 +74,20 @@ class Care:
             return Later(now_ms, LEAVING)
         return None
 
+    async def begin(self, calls: int, *, is_retry: bool, lane: Lane) -> Later | None:
+        """The same as `place`, for work that begins. Where nothing was answered lately, all that waits could
+        meet an Acquire that hangs, and nobody knows before the first time-out: so a few go first, and the
+        others follow at the first answer.
+        """
+        async with self._beginning[lane]:
+            patient_until = self._clock.monotonic() + PATIENCE_SECONDS
+            while self._is_cold() and self._clock.monotonic() < patient_until and self.stopped() is None:
+                left = await self._wait(WARMING_SECONDS)
+                if left is not None:
+                    return left
+            self._gone_first += 1
+        return await self.place(calls, is_retry=is_retry, lane=lane)
+
     async def place(self, calls: int, *, is_retry: bool = False, lane: Lane = "live") -> Later | None:
         """Wait until so many calls may be made; or why not now."""
         async with self._turns[lane]:
@@ -95,6 +100,10 @@ class Care:
                 return Later(self._now_ms() + later_ms + spread_ms, "retry_budget")
             case Given(wait_seconds):
                 return await self._wait(wait_seconds) or self.stopped()
+
+    def _is_cold(self) -> bool:
+        silent_seconds = self._clock.monotonic() - self._answered_at
+        return silent_seconds > COLD_SECONDS and self._gone_first >= FIRST_PLACES
 
     async def _place(self, calls: int, lane: Lane, *, is_retry: bool) -> Given | Spent | Later:
         """Ask until there is room. One of a lane asks at a time, and the others of this process stand in line
@@ -136,6 +145,7 @@ class Care:
     def answered(self) -> None:
         """Acquire answered, whatever it said."""
         self._answered += 1
+        self._answered_at, self._gone_first = self._clock.monotonic(), 0
         if self._clock.monotonic() - self._noted_at >= NOTE_SECONDS:
             self._note_soon()
 
@@ -189,96 +199,3 @@ class Care:
             )
         else:
             log.warning("breaker.closed", reason=before.why)
-
-
-class Careful(Acquire, Gate):
-    """Acquire as one claim uses it: every call waits for its place, and tells how it ended."""
-
-    def __init__(self, acquire: Acquire, care: Care, lane: Lane = "live") -> None:
-        self._acquire = acquire
-        self._lane: Lane = lane
-        self._care = care
-        self._paid = 0
-
-    async def admit(self, reopen: Reopen, now_ms: int) -> Later | None:
-        """A place for a look and a call, or why not now. A head that failed or waited before is a retry."""
-        self._care.note_time(now_ms)
-        is_retry = reopen.spent > 0 or reopen.waits > 0
-        later = await self._care.place(CALLS_A_HEAD, is_retry=is_retry, lane=self._lane)
-        if later is None:
-            self._paid = CALLS_A_HEAD
-        return later
-
-    async def read_thread(self, thread_id: int) -> ThreadRead:
-        return await self._read(2, lambda: self._acquire.read_thread(thread_id))
-
-    async def read_page(self, thread_id: int, page: int) -> CasePage:
-        return await self._read(1, lambda: self._acquire.read_page(thread_id, page))
-
-    async def read_case(self, case_id: int) -> Case | None:
-        return await self._read(1, lambda: self._acquire.read_case(case_id))
-
-    async def read_contact_cases(self, contact_id: int) -> tuple[Case, ...]:
-        return await self._read(1, lambda: self._acquire.read_contact_cases(contact_id))
-
-    async def find_contacts(self, email: str) -> tuple[int, ...]:
-        return await self._read(1, lambda: self._acquire.find_contacts(email))
-
-    async def read_messages(self, thread_id: int, contact_id: int) -> Messages:
-        return await self._read(1, lambda: self._acquire.read_messages(thread_id, contact_id))
-
-    async def send(self, sending: Sending, *, may_send: Callable[[], bool]) -> Outcome:
-        """An intent stands by now, and a lease runs: no waiting here, only a last look at the breaker."""
-        self._paid = max(0, self._paid - 1)
-        stopped = self._care.stopped()
-        if stopped is not None:
-            return Withheld(stopped.why, stopped.until_ms)
-        asked: list[bool] = []
-
-        def noted() -> bool:
-            asked.append(may_send())
-            return asked[-1]
-
-        outcome = await self._acquire.send(sending, may_send=noted)
-        match outcome:
-            case Done() | Misplaced() | Refused():
-                self._care.answered()
-            case NotSent() if asked and not asked[-1]:
-                log.warning("send.forbidden", reopen_id=sending.reopen.id)
-            case NotSent(error) | Unknown(error):
-                self._care.failed(error)
-            case Unauthorized(http_status, words):
-                log.error("account.refused", http_status=http_status, detail=words)
-        return outcome
-
-    def calls(self) -> tuple[Call, ...]:
-        return self._acquire.calls()
-
-    async def _read(self, calls: int, read: Callable[[], Awaitable[Shown]]) -> Shown:
-        if self._paid >= calls:
-            self._paid -= calls
-            later = self._care.stopped()
-        else:
-            later = await self._care.place(calls)
-        if later is not None:
-            raise NotAsked(later.why, later.until_ms)
-        try:
-            shown = await read()
-        except AccountRefused as refused:
-            log.error("account.refused", http_status=refused.http_status, detail=str(refused))  # noqa: TRY400
-            raise
-        except ReadFailed as failure:
-            self._note(failure)
-            raise
-        self._care.answered()
-        return shown
-
-    def _note(self, failure: ReadFailed) -> None:
-        """An answer that says no to this one question is an answer; a `Retry-After` is neither."""
-        if failure.retry_after_seconds is not None:
-            return
-        status = failure.http_status
-        if status is None or status < 400 or status >= 500 or status == 408:
-            self._care.failed(str(failure))
-        else:
-            self._care.answered()

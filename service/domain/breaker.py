@@ -83,11 +83,11 @@ def after_calls(breaker: Breaker, calls: Calls, now_ms: int) -> Breaker:
     """The breaker after these calls; the same one where nothing changes."""
     match breaker.state(now_ms):
         case "closed" if _too_many_failed(calls):
-            return _opened(breaker, now_ms)
+            return _opened(breaker, now_ms, now_ms)
         case "half_open" if calls.answered:
             return Breaker(opened=breaker.opened, changed_ms=now_ms, pace=FIRST_PACE, paced_ms=now_ms)
         case "half_open" if calls.failed:
-            return _opened(breaker, now_ms)
+            return _opened(breaker, breaker.until_ms, now_ms)
         case "closed" if breaker.pace and _is_well(breaker, calls, now_ms):
             faster = 2 * breaker.pace
             return replace(breaker, pace=faster if faster <= LAST_PACE else 0.0, paced_ms=now_ms)
@@ -108,11 +108,12 @@ def _is_well(breaker: Breaker, calls: Calls, now_ms: int) -> bool:
     return now_ms - since_ms >= PACE_MS and calls.lately_failed < UNWELL_SHARE * lately
 
 
-def _opened(breaker: Breaker, now_ms: int) -> Breaker:
+def _opened(breaker: Breaker, since_ms: int, now_ms: int) -> Breaker:
+    """The pause counts from when the probe went out: one that hung was a pause as well."""
     mended = not breaker.why and now_ms - breaker.changed_ms >= STEADY_MS
     opened = 1 if mended else breaker.opened + 1
     pause_seconds = ceiling_seconds(
         opened, base_seconds=FIRST_PAUSE_SECONDS, cap_seconds=LONGEST_PAUSE_SECONDS
     )
-    until_ms = now_ms + int(pause_seconds * 1000)
+    until_ms = max(since_ms + int(pause_seconds * 1000), now_ms + int(FIRST_PAUSE_SECONDS * 1000))
     return Breaker(FAILING, until_ms, True, opened, now_ms, FIRST_PACE, now_ms)

@@ -85,7 +85,7 @@ class Care:
 
     async def change(self, before: Breaker, to: Breaker, detail: str) -> bool:
         """Compare and set: False where somebody else changed it meanwhile."""
-        told = (to.why, to.until_ms, "1" if to.probes else "0", to.opened, detail, str(to.pace))
+        told = (to.why, to.until_ms, "1" if to.probes else "0", to.opened, detail, str(to.pace), "")
         row = await self._scripts.run("stop", str(before.changed_ms), *told)
         return bool(row[0])
 

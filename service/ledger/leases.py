@@ -96,7 +96,7 @@ class Leases:
             await self._ask(self._connection.hset("reopener:account", "read_lag_ms", str(lag_ms)))
 
     async def stop_account(self, why: str, until_ms: int, detail: str, *, probes: bool) -> int:
-        told = (why, until_ms, "1" if probes else "0", "", detail, str(FIRST_PACE))
+        told = (why, until_ms, "1" if probes else "0", "", detail, str(FIRST_PACE), "" if probes else "1")
         row = await self._scripts.run("stop", "", *told)
         return int(row[1])
 

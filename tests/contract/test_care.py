@@ -22,7 +22,8 @@ from service.ledger.care import Full, Given, Spent
 from service.ledger.flow import Flow, Flows
 from service.queue import Bells
 from workers import throttle
-from workers.throttle import Care, Careful
+from workers.careful import Careful
+from workers.throttle import FIRST_PLACES, Care
 
 LATER = 60_000
 
@@ -272,6 +273,7 @@ async def test_what_is_sent_counts_as_well(ledger, ending, opens):
 async def test_a_retry_over_budget_is_put_off(ledger, connection):
     """A head that failed before is put off where the budget is used up, and one that did not is not."""
     care = Care(_shared(ledger), SystemClock())
+    care.answered()
     careful = Careful(Answering(None), care)
     first = Reopen("r", "desk", "e", 1, Status.QUEUED, 1, 1)
     again = Reopen("r", "desk", "e", 1, Status.RETRYING, 1, 1, spent=1)
@@ -308,6 +310,18 @@ async def test_calls_come_back_at_a_pace(ledger, connection, rate, at_once):
     assert places[:at_once] == [Given(0.0)] * at_once
     assert places[at_once].wait_seconds > 0
     assert isinstance(places[-1], Full)
+
+
+async def test_an_acquire_that_is_well_is_asked_half_as_much_after_a_retry_after(ledger, connection):
+    """Where calls were answered until Acquire asked for a pause, half as many a second are a start."""
+    shared = _shared(ledger)
+    await shared.note(1_000, 0)
+    await ledger.leases.stop_account("throttled", await _now_ms(connection), "wait", probes=False)
+    before, _, _ = await shared.note(0, 0)
+    assert before.pace == 50
+    await shared.note(1_000, 0)
+    assert await shared.change(before, Breaker("acquire_failing", 1, True, 1, pace=FIRST_PACE), "x")
+    assert (await shared.note(0, 0))[0].pace == FIRST_PACE
 
 
 async def test_the_pace_is_raised_and_lifted(ledger, connection):
@@ -356,3 +370,18 @@ async def test_what_is_left_shows(ledger, connection):
     assert 0 < before.retry_budget_calls - after.retry_budget_calls <= 3
     await connection.hset("reopener:breaker", "pace", "8")
     assert (await flows.flow()).pace_per_second == 8
+
+
+async def test_a_few_go_first(ledger):
+    """Where nothing was answered lately, a few may call, and all others as soon as there is an answer."""
+    care = Care(_shared(ledger), SystemClock())
+
+    def begin():
+        return asyncio.create_task(care.begin(3, is_retry=False, lane="live"))
+
+    places = [begin() for _ in range(20)]
+    done, _ = await asyncio.wait(places, timeout=0.5)
+    assert len(done) == FIRST_PLACES
+    care.answered()
+    await asyncio.wait_for(asyncio.gather(*places), 10)
+    assert await asyncio.wait_for(asyncio.gather(*[begin() for _ in range(20)]), 10) == [None] * 20

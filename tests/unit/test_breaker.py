@@ -44,6 +44,14 @@ def test_pauses_grow_and_end_at_ten_seconds():
     assert pauses == [1, 2, 4, 8, 10, 10, 10]
 
 
+def test_a_probe_that_hung_is_part_of_the_pause():
+    """The next probe goes out so long after the last one, and a second after that one's end at least."""
+    breaker = Breaker("acquire_failing", NOW, probes=True, opened=4, changed_ms=NOW - 8_000)
+    failed = _calls(failed=1, row=20)
+    assert after_calls(breaker, failed, NOW + 3_000).until_ms == NOW + 10_000
+    assert after_calls(breaker, failed, NOW + 9_900).until_ms == NOW + 10_900
+
+
 def test_one_answer_closes_it():
     """An answer to a probe closes it; an answer that was on its way when it opened does not."""
     opened = after_calls(Breaker(), _calls(failed=8, row=8), NOW)

@@ -6,6 +6,7 @@
 -- ARGV[5]  how often it was opened lately, '' leaves that as it is
 -- ARGV[6]  detail, for people
 -- ARGV[7]  calls a second that are made at most when it is over
+-- ARGV[8]  '1' where half of what was answered lately is a pace as well: Acquire asked for a pause, and is well
 -- Returns {1 where it is as asked now, until_ms as it stands}.
 
 local now = now_ms()
@@ -26,8 +27,20 @@ if ARGV[1] == '' and stands and (ARGV[4] ~= '1' or b[2] == ARGV[2]) then
   redis.call('HDEL', key, 'probe_until_ms')
   return { 0, text(until_ms) }
 end
+local pace = tonumber(ARGV[7])
+if ARGV[8] == '1' then
+  local answered, oldest = 0, math.floor(now / 1000) - 10
+  local noted = redis.call('HGETALL', P .. 'calls')
+  for i = 1, #noted, 2 do
+    local at = string.match(noted[i], '^(%d+):a$')
+    if at and tonumber(at) > oldest then
+      answered = answered + tonumber(noted[i + 1])
+    end
+  end
+  pace = math.max(pace, answered / 10 / 2)
+end
 redis.call('HSET', key, 'why', ARGV[2], 'until_ms', ARGV[3], 'probes', ARGV[4], 'detail', ARGV[6], 'changed_ms', text(now),
-  'pace', ARGV[7], 'paced_ms', text(now))
+  'pace', tostring(pace), 'paced_ms', text(now))
 if ARGV[5] ~= '' then
   redis.call('HSET', key, 'opened', ARGV[5])
 end
