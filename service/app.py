@@ -39,6 +39,7 @@ from service.settings import Settings, load
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.types import ASGIApp
 
     from service.clock import Clock
     from service.domain.events import Event
@@ -62,12 +63,12 @@ class _Beside(Protocol):
     async def stop(self) -> None: ...
 
 
-def create() -> Starlette:
+def create() -> ASGIApp:
     """The app of this process' environment. Raises `SettingsError` with all faults together."""
     return create_app(load(os.environ, role="serve", cwd=Path.cwd()), SystemClock())
 
 
-def create_app(settings: Settings, clock: Clock) -> Starlette:
+def create_app(settings: Settings, clock: Clock) -> ASGIApp:
     """The app for these settings. It starts, and answers, also while Redis is away."""
     if settings.redis_url is None:
         raise ValueError("the receiver needs a REDIS_URL")
@@ -120,12 +121,12 @@ def create_app(settings: Settings, clock: Clock) -> Starlette:
             *metrics.routes(ledger, receiver_metrics, clock, tuple(settings.sources)),
             *dashboard.routes(ledger, settings, clock, spool),
         ],
-        middleware=[Middleware(Faults), Middleware(Front, receiver=receiver)],
+        middleware=[Middleware(Faults)],
         exception_handlers={HTTPException: _http_error},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False  # helpdesks count an answer that leads elsewhere as a failure
-    return app
+    return Front(app, receiver)
 
 
 def _detour(settings: Settings, ledger: Ledger, clock: Clock) -> Detour | None:

@@ -8,6 +8,7 @@ from service.answers import error
 from service.logs import get_logger
 
 if TYPE_CHECKING:
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 RETRY_AFTER_SECONDS = 5
@@ -37,11 +38,15 @@ class Faults:
         except Exception as raised:
             if scope["type"] != "http" or has_begun:
                 raise
-            log.exception("request.fault", error=type(raised).__name__)
-            answer = error(
-                503,
-                "internal_fault",
-                "Something went wrong here. Send it again: it counts once.",
-                retry_after_seconds=RETRY_AFTER_SECONDS,
-            )
-            await answer(scope, receive, send)
+            await fault(raised)(scope, receive, send)
+
+
+def fault(raised: Exception) -> Response:
+    """The answer to what nobody caught, which is logged. To be called while it is handled."""
+    log.exception("request.fault", error=type(raised).__name__)  # noqa: LOG004 - as said above
+    return error(
+        503,
+        "internal_fault",
+        "Something went wrong here. Send it again: it counts once.",
+        retry_after_seconds=RETRY_AFTER_SECONDS,
+    )

@@ -10,6 +10,7 @@ import math
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import datetime
 from functools import lru_cache
 from json import dumps
@@ -49,13 +50,17 @@ class EventLogger:
     def _write(
         self, level: int, event: str, fields: Mapping[str, object], exc_info: _Exception | None = None
     ) -> None:
-        # A line for each delivery: the record is made here, since the logger would look up its caller's file
-        # and line, which nobody is shown, and that costs as much as all the rest.
+        # A line for each delivery: it is written straight where nobody but us listens. The logger would also
+        # look up its caller's file and line, which nobody is shown, and that costs as much as all the rest.
         logger = self._logger
-        if logger.isEnabledFor(level):
-            record = logging.LogRecord(logger.name, level, "", 0, event, None, exc_info)
-            record.__dict__[_FIELDS] = fields
-            logger.handle(record)
+        if not logger.isEnabledFor(level):
+            return
+        if exc_info is None and _straight is not None and logging.root.handlers == _straight.handlers:
+            _straight.write(level, logger.name, event, fields)
+            return
+        record = logging.LogRecord(logger.name, level, "", 0, event, None, exc_info)
+        record.__dict__[_FIELDS] = fields
+        logger.handle(record)
 
 
 def configure(
@@ -83,6 +88,8 @@ def configure(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
+    global _straight  # noqa: PLW0603 - logging is the process' own, and so is this
+    _straight = _Straight(handler, formatter) if isinstance(formatter, _JsonLines) else None
     # What no line of ours shows need not be looked up for each.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     for name in _TOO_TALKATIVE:
@@ -95,13 +102,47 @@ class _JsonLines(logging.Formatter):
         self._clock = clock
 
     def format(self, record: logging.LogRecord) -> str:
-        told = {name: _plain(value) for name, value in _fields(record).items() if name not in _OWN_NAMES}
-        if record.exc_info:
-            told["traceback"] = self.formatException(record.exc_info)
+        traceback = self.formatException(record.exc_info) if record.exc_info else None
+        return self.line(record.levelname, record.name, record.getMessage(), _fields(record), traceback)
+
+    def line(
+        self,
+        level: str,
+        logger: str,
+        event: str,
+        fields: Mapping[str, object],
+        traceback: str | None = None,
+    ) -> str:
+        told = {name: _plain(value) for name, value in fields.items() if name not in _OWN_NAMES}
+        if traceback is not None:
+            told["traceback"] = traceback
         # ASCII only: no byte of a value can then act on a terminal or break a line.
-        head = _json_head(record.levelname, record.name, record.getMessage())
+        head = _json_head(level, logger, event)
         rest = f", {dumps(told)[1:]}" if told else "}"
         return f'{{"time": "{_rfc3339(self._clock.now())}", {head}{rest}'
+
+
+class _Straight:
+    """The way of an event's line past the records and handlers of logging, which cost as much as the line."""
+
+    def __init__(self, handler: logging.StreamHandler[TextIO], formatter: _JsonLines) -> None:
+        self.handlers = [handler]
+        self._handler = handler
+        self._line = formatter.line
+
+    def write(self, level: int, logger: str, event: str, fields: Mapping[str, object]) -> None:
+        line = self._line(logging.getLevelName(level), logger, event, fields)
+        handler = self._handler
+        try:
+            with handler.lock or nullcontext():
+                handler.stream.write(f"{line}\n")
+                handler.flush()
+        except (OSError, ValueError):
+            # A log that takes nothing (a closed pipe, a full disk) is no reason to refuse a delivery.
+            return
+
+
+_straight: _Straight | None = None
 
 
 @lru_cache(maxsize=256)

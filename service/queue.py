@@ -7,7 +7,7 @@ with what it announces, is ours. tests/contract/test_queue.py holds that to what
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from secrets import token_hex
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -15,6 +15,7 @@ from rq import Queue
 from rq.exceptions import DeserializationError
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
+from rq.utils import now, utcformat
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Bells:
             for lane, name in QUEUE_NAMES.items()
         }
         self._connection = connection
+        self._mould: Bell | None = None
 
     def queue_key(self, lane: Lane) -> str:
         """The Redis list of the lane's queue in RQ."""
@@ -82,7 +84,11 @@ class Bells:
         """A bell of which a script makes many: wherever its fields and its job's key hold `MOULD_NAME` or
         `MOULD_BELL`, the reopen's id and the bell's go in. Both are letters and digits only.
         """
-        return self._made(MOULD_NAME, MOULD_BELL, "live")
+        if self._mould is None:
+            self._mould = self._made(MOULD_NAME, MOULD_BELL, "live")
+        fields = dict(zip(self._mould.fields[::2], self._mould.fields[1::2], strict=True))
+        written = utcformat(now())
+        return replace(self._mould, fields=_flat({**fields, "created_at": written, "enqueued_at": written}))
 
     def _made(self, name: str, bell_id: str, lane: Lane) -> Bell:
         job = Job.create(

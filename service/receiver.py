@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from service.answers import error
+from service.answers import Told, error
 from service.domain.decide import CASE_STATUS, Ignore, decide
 from service.domain.errors import LedgerUnavailable
 from service.intake import raw
@@ -28,7 +28,7 @@ from service.sources import KINDS
 from service.sources.base import Malformed, Rejected
 
 if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import Receive, Scope
 
     from service.clock import Clock
     from service.domain.events import Event
@@ -57,12 +57,8 @@ class Receiver:
     keep: Keep = keep_nothing
     hear: Callable[[Event], None] = lambda _: None
 
-    async def take(self, name: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request to `/webhooks/{name}` as the contract says, whatever it holds."""
-        answer = await self._answer(name, scope, receive)
-        await answer(scope, receive, send)
-
-    async def _answer(self, name: str, scope: Scope, receive: Receive) -> Response:
+    async def take(self, name: str, scope: Scope, receive: Receive) -> Response:
+        """The answer to a request to `/webhooks/{name}`, as the contract says, whatever it holds."""
         started = self.clock.monotonic()
         source = self.sources.get(name)
         delivery_id = token_hex(8)
@@ -115,7 +111,7 @@ class Receiver:
             kind.verify(request, source, self.clock.now())
             challenge = kind.challenge(request, source)
             if challenge is not None:
-                return JSONResponse(challenge), "probe", ""
+                return Told(challenge), "probe", ""
             self.keep(request, source, delivery_id, self.clock.now_ms())
             events = kind.read(request, source)
         except Rejected as rejected:
@@ -126,10 +122,10 @@ class Receiver:
         hashes = [_hash(repr(event).encode() if is_batch else request.body) for event in events]
         results = await self._store(source, events, hashes, delivery_id)
         if is_batch:
-            return JSONResponse({"status": "batch", "results": results}), "batch", ""
+            return Told({"status": "batch", "results": results}), "batch", ""
         if len(results) != 1:
             raise Refused(400, "not_one_event", "The body must hold one event.")
-        return JSONResponse(results[0]), results[0]["status"], results[0].get("reason", "")
+        return Told(results[0]), results[0]["status"], results[0].get("reason", "")
 
     async def _store(
         self, source: SourceSettings, events: list[Event], hashes: list[str], delivery_id: str
@@ -206,4 +202,4 @@ def _told(admitted: Admitted) -> dict[str, Any]:
 
 
 def _ignored(reason: str) -> Response:
-    return JSONResponse({"status": "ignored", "reason": reason})
+    return Told({"status": "ignored", "reason": reason})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from typing import TYPE_CHECKING
 
@@ -9,15 +10,19 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.answers import error
+from service.whole import EXTENSION
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from starlette.types import ASGIApp
 
 LIVE_PATH = "/live"
 KEEP_ALIVE_SECONDS = 30
 DRAIN_SECONDS = 10
+YOUNG_OBJECTS = 10_000
+"""After so many new ones the collector looks among them; Python's own 700 are a few deliveries."""
 
 
 def config(app: ASGIApp, *, host: str, port: int) -> uvicorn.Config:
@@ -38,8 +43,14 @@ def config(app: ASGIApp, *, host: str, port: int) -> uvicorn.Config:
     )
 
 
-def run(serving: uvicorn.Config, listening: socket.socket) -> bool:
-    """Serve until SIGTERM, SIGINT or SIGHUP has drained it; whether it ever came up.
+class CannotListen(Exception):
+    """The address is taken, or is none of this machine's."""
+
+
+def run(serving: uvicorn.Config, announce: Callable[[socket.socket], None] = lambda _: None) -> bool:
+    """Serve until SIGTERM, SIGINT or SIGHUP has drained it; whether it ever came up. Raises `CannotListen`.
+
+    `announce` is told where it listens.
 
     uvicorn hears signals only once it has started, and at its end raises those it stopped for again: here
     they count from the first moment, and end nothing but the serving.
@@ -47,6 +58,17 @@ def run(serving: uvicorn.Config, listening: socket.socket) -> bool:
     server = uvicorn.Server(serving)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, server.handle_exit)
+    try:
+        listening = serving.bind_socket()
+    except SystemExit:
+        raise CannotListen from None
+    # Its address has been told, so whoever connects from now on waits, and is not refused.
+    listening.listen(serving.backlog)
+    announce(listening)
+    # What was made up to here stays: looking through it over and over costs a pause each time. The young are
+    # many, and nearly all die at once.
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
     server.run(sockets=[listening])
     return server.started
 
@@ -60,6 +82,12 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
         else:
             super().shutdown()
+
+    def on_headers_complete(self) -> None:
+        before = self.cycle
+        super().on_headers_complete()
+        if self.cycle is not before:
+            self.scope["extensions"] = {EXTENSION: {"cycle": self.cycle}}
 
     def send_400_response(self, msg: str) -> None:
         refusal = error(400, "not_http", f"{msg} Send HTTP/1.1, with one Content-Length or chunks.")

@@ -37,12 +37,12 @@ def serve() -> None:
         raise Ended(str(error)) from None
     config = server.config(app, host=settings.host, port=settings.port)
     try:
-        listening = config.bind_socket()
-    except SystemExit:
+        came_up = server.run(config)
+    except server.CannotListen:
         raise Ended(
             f"cannot listen on {settings.host} port {settings.port}: end what uses it, or set REOPENER_PORT"
         ) from None
-    sys.exit(0 if server.run(config, listening) else 1)
+    sys.exit(0 if came_up else 1)
 
 
 def become(module: str, *arguments: str) -> Never:

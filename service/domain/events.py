@@ -13,7 +13,7 @@ Half = Literal["message", "reopening"]
 """Some helpdesks tell of one reply in two events without an id in common: its message, and the reopening."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # never changed; frozen would double what it costs to make one for each delivery
 class Event:
     """What happened in the helpdesk, as one delivery tells it.
 

@@ -32,7 +32,7 @@ class HalfReply:
     repeated_for_seconds: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # as Event: never changed, and made for each delivery
 class Admission:
     """One event that is to be remembered.
 

@@ -98,8 +98,11 @@ class Kind:
             raise Malformed("not_object", "an event must be a JSON object")
         reading = self._reading(source)
         payload = Payload(document, request, source, place)
-        fitting = (shape for shape in reading.shapes if shape.fits(document))
-        shape = next(fitting, reading.shapes[-1])
+        shape = reading.shapes[-1]
+        for each in reading.shapes:
+            if each.fits(document):
+                shape = each
+                break
         event = shape.read(payload, repeats_for_seconds=self.retry_window_seconds)
         if source.map:
             event = apply_map(event, payload)

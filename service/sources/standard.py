@@ -133,6 +133,7 @@ def _signed_by(public: Ed25519PublicKey, content: bytes, signatures: Iterable[st
     return False
 
 
+@lru_cache(maxsize=64)
 def _hmac_key(secret: str) -> bytes | None:
     return decode_base64(secret.removeprefix(_SECRET)) or None
 

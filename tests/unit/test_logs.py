@@ -179,3 +179,11 @@ def log_an_exception(log) -> None:
 
 def fail() -> None:
     raise ValueError("first\nsecond")
+
+
+def test_a_log_that_takes_nothing_stops_nobody():
+    """A closed pipe or a full disk behind the log is no fault of whoever writes a line."""
+    stream = io.StringIO()
+    configure(stream, json=True, clock=StoppedClock(), environ={})
+    stream.close()
+    get_logger("service.test").info("delivery.answered", status=200)

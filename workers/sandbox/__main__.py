@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -51,18 +52,19 @@ def main() -> int:
         timeout_graceful_shutdown=1,
     )
     try:
-        listening = config.bind_socket()
-    except SystemExit:
+        server.run(config, _announce)
+    except server.CannotListen:
         print(
             f"sandbox: cannot listen on {arguments.host} port {arguments.port}: it is taken", file=sys.stderr
         )
         return 1
-    listening.listen(2048)
+    return 0
+
+
+def _announce(listening: socket.socket) -> None:
     host, port = listening.getsockname()[:2]
     shown_host = f"[{host}]" if ":" in host else host
     print(f"sandbox listening on http://{shown_host}:{port}", flush=True)
-    server.run(config, listening)
-    return 0
 
 
 def _arguments() -> argparse.Namespace:

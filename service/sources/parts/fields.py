@@ -122,13 +122,15 @@ class Shape:
 def at(path: str, convert: Convert[T], *others: str) -> Field[T]:
     """The value at a dotted path, or at the first of `others` that has one. A number picks from a list."""
     ways = tuple(split(each) for each in (path, *others))
+    first, further = ways[0], ways[1:]
 
     def read(payload: Payload) -> T | None:
-        for way in ways:
-            value = pluck(payload.document, way)
+        value = pluck(payload.document, first)
+        for way in further:
             if value is not None:
-                return convert(value)
-        return None
+                break
+            value = pluck(payload.document, way)
+        return None if value is None else convert(value)
 
     def present(payload: Payload) -> bool:
         return any(has(payload.document, way) for way in ways)
@@ -195,11 +197,9 @@ def split(path: str) -> Way:
 def pluck(document: object, way: Way) -> object | None:
     """Answer the value at the end of the way, None where it ends early."""
     for step in way:
-        if isinstance(step, str):
-            if not isinstance(document, dict):
-                return None
+        if type(document) is dict:
             document = document.get(step)
-        elif isinstance(document, list) and -len(document) <= step < len(document):
+        elif type(document) is list and isinstance(step, int) and -len(document) <= step < len(document):
             document = document[step]
         else:
             return None
@@ -281,9 +281,8 @@ def unix_ms(value: object) -> datetime | None:
 AUTHOR_WORDS: Mapping[str | bool, Author] = {"customer": "customer", "agent": "agent"}
 
 
-def author_word(value: object) -> Author | None:
-    """An author in our own words: what is neither customer nor agent is the system."""
-    return one_of(AUTHOR_WORDS, "system")(value)
+author_word: Convert[Author] = one_of(AUTHOR_WORDS, "system")
+"""An author in our own words: what is neither customer nor agent is the system."""
 
 
 def body_hash(payload: Payload) -> str:

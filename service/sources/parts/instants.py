@@ -87,7 +87,7 @@ def _parse_iso(text: str) -> datetime | None:
 
 
 def _unix_ms(instant: datetime) -> int:
-    return (instant - _EPOCH) // timedelta(milliseconds=1)
+    return (instant - _EPOCH) // _MILLISECOND
 
 
 def written_instant(now: datetime, unit: Unit) -> str:
@@ -98,6 +98,7 @@ def written_instant(now: datetime, unit: Unit) -> str:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _LONGEST_UNIX_DIGITS = 15
 # As seconds this is the year 5138, as milliseconds March 1973.
 _LEAST_MS_OF_OUR_TIMES = 100_000_000_000

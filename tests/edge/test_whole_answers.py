@@ -1,0 +1,81 @@
+"""A delivery's answer leaves in one write, and on the wire it is what uvicorn would have written in two."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+
+from service import server
+from tests.running import Site, reply, signed
+
+
+@contextmanager
+def connected(site: Site) -> Iterator[socket.socket]:
+    parts = urlsplit(site.origin)
+    with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
+        yield connection
+
+
+def request(event_id: str, *, method: str = "POST", version: str = "1.1", **headers: str) -> bytes:
+    content, told = signed(reply(), event_id=event_id)
+    told |= {"host": "test", "content-length": str(len(content)), **headers}
+    head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+    return f"{method} /webhooks/support HTTP/{version}\r\n{head}\r\n".encode() + content
+
+
+def answers(connection: socket.socket, count: int) -> list[bytes]:
+    """So many answers that tell their length, without the time they were given at."""
+    received, found = b"", []
+    while len(found) < count:
+        while (end := received.find(b"\r\n\r\n")) < 0:
+            received += _more(connection)
+        length = int(re.search(rb"content-length: (\d+)", received[:end])[1])
+        while len(received) < end + 4 + length:
+            received += _more(connection)
+        found.append(re.sub(rb"date: [^\r]*", b"date: then", received[: end + 4 + length]))
+        received = received[end + 4 + length :]
+    assert not received
+    return found
+
+
+def _more(connection: socket.socket) -> bytes:
+    chunk = connection.recv(65536)
+    assert chunk
+    return chunk
+
+
+def exchanged(site: Site, *requests: bytes) -> list[bytes]:
+    with connected(site) as connection:
+        connection.sendall(b"".join(requests))
+        return answers(connection, len(requests))
+
+
+def test_on_the_wire_it_is_the_same(site: Site, monkeypatch: pytest.MonkeyPatch):
+    """Accepted, refused, and asked to close: byte for byte what uvicorn makes of head and body."""
+    ways = {
+        "known": request("known"),
+        "refused": request("refused", **{"webhook-signature": "v1,AAAA"}),
+        "last": request("known", connection="close"),
+        "old": request("known", version="1.0"),
+    }
+    exchanged(site, ways["known"])
+    whole = {name: exchanged(site, way) for name, way in ways.items()}
+    monkeypatch.setattr(server, "EXTENSION", "nobody looks here")
+    parted = {name: exchanged(site, way) for name, way in ways.items()}
+    assert whole == parted
+    assert whole["known"][0].startswith(b"HTTP/1.1 200 OK\r\n")
+    assert whole["refused"][0].startswith(b"HTTP/1.1 401 Unauthorized\r\n")
+
+
+def test_requests_in_a_row_are_answered_in_order(site: Site):
+    """Requests that are sent without waiting for answers get theirs in turn, each once."""
+    told = exchanged(site, *(request(f"evt-{number % 3}") for number in range(9)))
+    verdicts = [re.search(rb'"status":"(\w+)"', answer)[1] for answer in told]
+    assert verdicts == [b"accepted"] * 3 + [b"duplicate"] * 6
+    ids = [re.search(rb'"reopen_id":"(\w+)"', answer)[1] for answer in told]
+    assert ids[:3] == ids[3:6] == ids[6:]
