@@ -63,6 +63,7 @@ def routes(ledger: Ledger, settings: Settings, clock: Clock, spool: SpoolOf) -> 
     """Every path of the API. Raises ValueError where there is no admin token."""
     api = Api(ledger, Gatekeeper(settings, clock), clock, spool)
     many, stored = Many(ledger), Stored(ledger, settings.sources)
+    alerts = AlertsApi(ledger, settings.alerts, clock)
     guarded: list[tuple[str, str, Handler]] = [
         ("GET", "/api/reopens", api.list),
         ("POST", "/api/reopens", api.start),
@@ -87,7 +88,8 @@ def routes(ledger: Ledger, settings: Settings, clock: Clock, spool: SpoolOf) -> 
         ("GET", "/api/stats", api.stats),
         ("POST", "/api/pause", api.pause),
         ("POST", "/api/resume", api.resume),
-        ("POST", "/api/alerts/test", AlertsApi(ledger, settings.alerts, clock).test),
+        ("GET", "/api/alerts", alerts.show),
+        ("POST", "/api/alerts/test", alerts.test),
     ]
     return [Route(path, api.guarded(handler), methods=[method]) for method, path, handler in guarded]
 

@@ -130,6 +130,7 @@ CALLS = (
     Call("get", "/api/stats", "The ledger in numbers", "Stats"),
     Call("post", "/api/pause", "Workers take no more work", "Paused"),
     Call("post", "/api/resume", "Workers go on", "Paused"),
+    Call("get", "/api/alerts", "What people are told of now, and how the latest sendings ended", "Alerts"),
     Call("post", "/api/alerts/test", "Send a test through every channel", "AlertsTried", refusals=(409,)),
     Call(
         "post",

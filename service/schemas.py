@@ -227,6 +227,20 @@ SCHEMAS: dict[str, Schema] = {
     "Delivery": {"description": "whatever the helpdesk sends; an array where it sends batches"},
     "Taken": {"oneOf": [VERDICT, _object({"status": {"const": "batch"}, "results": _list(VERDICT)})]},
     "Metrics": TEXT,
+    "Alerts": _object(
+        {
+            "channels": _list(TEXT),
+            "firing": _list(
+                _object(
+                    {"subject": MAYBE_TEXT, "told_at": TIME}
+                    | dict.fromkeys(("slug", "title", "mend", "link"), TEXT)
+                )
+            ),
+            "sendings": _list(
+                _object({"channel": TEXT, "title": TEXT, "state": TEXT, "at": TIME, "error": MAYBE_TEXT})
+            ),
+        }
+    ),
     "AlertsTried": _object({"results": _list(_object({"channel": TEXT, "error": MAYBE_TEXT}))}),
     "Exchanges": _object(
         {

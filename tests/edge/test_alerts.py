@@ -24,6 +24,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from service import openapi
 from service.alerts import sending
 from service.alerts.transitions import Notice
 from service.alerts.watcher import Watcher
@@ -36,6 +37,7 @@ from service.ledger.alerts import MOST_TRIES
 from service.queue import Bells
 from service.settings import AlertSettings, Channel, Secret, SettingsError, load
 from tests.edge.test_door import HandClock
+from tests.edge.told import faults
 from tests.running import CONFIG, ROOT, TOKEN, VIEWER_TOKEN, environment, process, served, site_on, until
 
 SECRET = "opens-the-channel-0123456789"
@@ -296,7 +298,13 @@ class TestTrying:
         with site_with(tmp_path, redis_url, hook) as (site, _):
             until(lambda: hook.taken)
             assert hook.taken[0]["slug"] == "no_worker"
-            until(lambda: site.redis.lrange("reopener:alerts:log", 0, -1))
+            (sending,) = until(lambda: site.api("GET", "/api/alerts").json()["sendings"])
+            told = site.api("GET", "/api/alerts").json()
+        assert (sending["channel"], sending["state"], sending["error"]) == ("ALERTS_HOOK", "firing", None)
+        assert told["channels"] == ["ALERTS_HOOK"]
+        assert [each["slug"] for each in told["firing"]] == ["no_worker"]
+        schemas = openapi.DOCUMENT["components"]["schemas"]
+        assert faults(told, schemas["Alerts"], schemas) == []
 
     def test_a_receiver_is_killed_while_it_tells(self, tmp_path: Path, redis_url: str, server, hook: Hook):
         """Killed with a message in hand, it is followed by another receiver, which tells the same once."""
