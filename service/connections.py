@@ -58,8 +58,10 @@ def async_client(url: str, *, for_answers: bool = False) -> redis.asyncio.Redis:
 
 
 def sync_client(url: str) -> redis.Redis:
-    """A pool of connections for RQ. No read limit shorter than its blocking commands, which set their own."""
-    options = _options(url, None)
+    """A pool of connections for RQ. A server that died without a word is given up on after `PATIENT_SECONDS`,
+    which is longer than our workers block; RQ alone would wait for most of a minute.
+    """
+    options = _options(url, PATIENT_SECONDS)
     options["retry"] = Retry(ExponentialBackoff(cap=0.5, base=0.05), PATIENT_RETRIES)
     options["health_check_interval"] = 15
     parts = urlsplit(url)
@@ -124,9 +126,9 @@ def _is_replica(refused: ResponseError) -> bool:
     return isinstance(refused, ReadOnlyError) or "READONLY" in str(refused)
 
 
-def _options(url: str, timeout_seconds: float | None) -> dict[str, Any]:
+def _options(url: str, timeout_seconds: float) -> dict[str, Any]:
     options: dict[str, Any] = {
-        "socket_connect_timeout": timeout_seconds or PATIENT_SECONDS,
+        "socket_connect_timeout": timeout_seconds,
         "socket_timeout": timeout_seconds,
         "client_name": "reopener",
     }

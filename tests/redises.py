@@ -7,8 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,3 +158,37 @@ def _knows_all(sentinel: Node, replicas: int) -> bool:
     with sentinel.client() as client:
         told = client.sentinel_master(MASTER_NAME)
     return (told["num-slaves"], told["num-other-sentinels"]) == (replicas, 2)
+
+
+@dataclass
+class Endpoint:
+    """An address that leads to one server or another, as a managed Redis has it. What is connected stays."""
+
+    url: str
+    port_behind: int
+
+
+@contextmanager
+def endpoint(behind: Node) -> Iterator[Endpoint]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        found = Endpoint(f"redis://127.0.0.1:{listening.getsockname()[1]}/0", behind.port)
+        threading.Thread(target=_accept, args=(listening, found), daemon=True).start()
+        yield found
+
+
+def _accept(listening: socket.socket, found: Endpoint) -> None:
+    with suppress(OSError):
+        while True:
+            near = listening.accept()[0]
+            far = socket.create_connection(("127.0.0.1", found.port_behind))
+            for one, other in ((near, far), (far, near)):
+                threading.Thread(target=_pass_on, args=(one, other), daemon=True).start()
+
+
+def _pass_on(one: socket.socket, other: socket.socket) -> None:
+    with one:
+        with suppress(OSError):
+            while data := one.recv(65_536):
+                other.sendall(data)
+        with suppress(OSError):
+            other.shutdown(socket.SHUT_RDWR)  # ends the reading of the thread that closes it

@@ -9,11 +9,11 @@ The three files lean on these internals of RQ 3.0, which tests/contract/test_rq_
 
     BaseWorker.work   calls check_for_suspension, run_maintenance_tasks, dequeue_job_and_maintain_ttl
                       and execute_job in turn, ends where the third returns None, and calls teardown then
-    BaseWorker        connection, queues, executions, get_state, set_state, heartbeat, register_birth,
-                      serialize, should_run_maintenance_tasks, get_heartbeat_ttl, cleanup_execution,
-                      handle_job_failure, handle_payload, request_stop, request_stop_execution, procline,
-                      _install_signal_handlers, _stop_requested, _stopped_job_id, unsubscribe,
-                      pubsub, pubsub_thread
+    BaseWorker        connection, connection_timeout, queues, executions, get_state, set_state, heartbeat,
+                      register_birth, serialize, should_run_maintenance_tasks, get_heartbeat_ttl,
+                      cleanup_execution, handle_job_failure, handle_payload, request_stop,
+                      request_stop_execution, procline, _install_signal_handlers, _stop_requested,
+                      _stopped_job_id, unsubscribe, pubsub, pubsub_thread
     Queue             key, intermediate_queue_key: what is popped waits there until its execution stands
     Job               key_for, restore, prepare_for_execution, started_job_registry, key
     Execution         create, heartbeat
@@ -35,6 +35,7 @@ from rq.serializers import JSONSerializer
 from rq.worker import BaseWorker, WorkerStatus
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
+from service.connections import PATIENT_SECONDS
 from service.logs import get_logger
 from service.queue import CONCURRENCY_FIELD, QUEUE_NAME, QUEUE_NAMES
 from workers import leaving
@@ -105,6 +106,13 @@ class ConcurrentWorker(BaseWorker):
         self._bookkeeper.start()
         self.work(logging_level=None)
         return 0 if self._stop_requested else 1
+
+    @property
+    def connection_timeout(self) -> int:
+        """So long RQ lets a command hang, in seconds. RQ's own would be 55: where the master's machine has
+        died without a word, nothing would be popped for that long.
+        """
+        return int(PATIENT_SECONDS)
 
     # What RQ's loop calls.
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 
 import pytest
 import redis
@@ -20,38 +17,7 @@ from service.ledger import open_ledger
 from service.ledger.scripts import Scripts
 from service.queue import Bells
 from tests.edge.test_group_commit import event
-from tests.redises import Node, node, replicates, watched
-
-
-@dataclass
-class Endpoint:
-    """An address that leads to one server or another, as a managed Redis has it. What is connected stays."""
-
-    url: str
-    port_behind: int
-
-
-@contextmanager
-def endpoint(behind: Node) -> Iterator[Endpoint]:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        found = Endpoint(f"redis://127.0.0.1:{listening.getsockname()[1]}/0", behind.port)
-        threading.Thread(target=_accept, args=(listening, found), daemon=True).start()
-        yield found
-
-
-def _accept(listening: socket.socket, found: Endpoint) -> None:
-    with suppress(OSError):
-        while True:
-            near = listening.accept()[0]
-            far = socket.create_connection(("127.0.0.1", found.port_behind))
-            for one, other in ((near, far), (far, near)):
-                threading.Thread(target=_pass_on, args=(one, other), daemon=True).start()
-
-
-def _pass_on(one: socket.socket, other: socket.socket) -> None:
-    with suppress(OSError), closing(other):
-        while data := one.recv(65_536):
-            other.sendall(data)
+from tests.redises import Endpoint, Node, endpoint, node, replicates, watched
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from service.clock import SystemClock
 from service.connections import async_client
 from service.domain.errors import NotConfirmed
 from service.domain.reopens import Policy
+from service.embedded import find_server
 from service.ledger import open_ledger
 from service.ledger.durably import Wait
 from service.queue import Bells
@@ -124,9 +125,12 @@ def test_the_disk_has_what_is_answered(master: Node, tmp_path):
         assert site.deliver(event_id="e1").json()["status"] == "duplicate"
 
 
-def test_a_redis_that_cannot_confirm(redis_url: str, tmp_path):
-    """A Redis that does not know what is asked of it confirms nothing, and its answers stay in step."""
-    with site_on(environment(tmp_path, redis_url, **waiting(AOF="1"))) as site:
+def test_a_redis_that_cannot_confirm(tmp_path):
+    """A Redis that refuses to wait for its disk confirms nothing, and its answers stay in step."""
+    with (
+        node(find_server(), tmp_path / "redis", "--appendonly", "no") as server,
+        site_on(environment(tmp_path, server.url, **waiting(AOF="1"))) as site,
+    ):
         for _ in range(3):
             unconfirmed(site.deliver(event_id="e0"))
         assert site.stats()["accepted"] == 1

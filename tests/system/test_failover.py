@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -21,8 +22,19 @@ from service.settings import load
 from tests.chaos import stack
 from tests.chaos.helpdesk import Helpdesk
 from tests.chaos.verdict import judge, waiting
-from tests.redises import Node, Watched, watched
-from tests.running import ROOT, account_on, environment, process, sandbox, served
+from tests.redises import Node, Watched, endpoint, node, replicates, watched
+from tests.running import (
+    ROOT,
+    Whole,
+    account_on,
+    environment,
+    process,
+    reply,
+    sandbox,
+    served,
+    until,
+    whole_on,
+)
 
 LIMIT_SECONDS = 60.0
 
@@ -61,6 +73,49 @@ async def test_the_master_dies_under_load(tmp_path):
                 await happens(lambda: waiting(http, at), lambda left: left == 0)
             verdict = await judge(at, helpdesk)
             assert verdict.held, verdict
+
+
+def test_a_stale_replica_takes_over(tmp_path):
+    """Without any wait, what the new master never saw is written once more by whoever wrote it: each reply
+    that was answered has its one effect, done before the failover or not.
+    """
+    with (
+        node(find_server(), tmp_path / "old") as old,
+        node(find_server(), tmp_path / "new") as new,
+        endpoint(old) as address,
+        whole_on(tmp_path, address.url) as whole,
+    ):
+        replicates(new, old)
+        threads = range(1, 9)
+        ids = [deliver(whole, thread, "before") for thread in threads]
+        for each in ids:
+            whole.until(each, "reopened")
+        with new.client() as client:
+            client.replicaof("NO", "ONE")  # from here on it lacks what the old one is told
+        ids += [deliver(whole, thread, "unseen") for thread in threads]
+        for each in ids:
+            whole.until(each, "reopened", "appended")
+        whole.faults({"kind": "delay", "rate": 1.0, "seconds": 1.0})
+        ids += [deliver(whole, thread, "in flight") for thread in threads]
+        old.freeze()  # as a machine without power: nobody is told
+        address.port_behind = new.port
+        whole.faults()
+        until(lambda: whole.client.get("/readyz").status_code == 200)
+        until(lambda: whole.stats()["accepted"] == len(ids))
+        for each in ids:
+            whole.until(each, "reopened", "appended")
+        said = Counter(message["message"] for case in whole.cases() for message in case["messages"])
+        words = {f"{words} {thread}" for words in ("before", "unseen", "in flight") for thread in threads}
+        assert {text: said[text] for text in words} == dict.fromkeys(words, 1)
+        assert whole.stats()["balanced"]
+
+
+def deliver(whole: Whole, thread: int, words: str) -> str:
+    """A customer's reply in a thread of its own; its reopen's id."""
+    body = reply(thread_id=5_000 + thread, ticket_id=f"T{thread}", message=f"{words} {thread}")
+    answer = whole.deliver(body, event_id=f"{words.replace(' ', '-')}-{thread}")
+    assert answer.status_code == 200
+    return answer.json()["reopen_id"]
 
 
 async def fail_over(redises: Watched, helpdesk: Helpdesk) -> None:
