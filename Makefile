@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test simulate chaos bench-dashboard bench-durability bench-sources bench-kills bench-workers bench-intake \
+.PHONY: help run test simulate chaos bench bench-dashboard bench-durability bench-sources bench-kills bench-workers bench-intake \
 	bench-growth screenshots lint format types setup setup-dev lock clean
 MAKEFLAGS += --no-print-directory
 
@@ -42,7 +42,11 @@ screenshots: setup-dev $(VENV)/.chromium ## take the pictures in docs/screenshot
 bench-intake: setup-dev ## accepted deliveries a second beside others (ARGS=outage|million for those parts)
 	@$(PY) -m bench.intake $(ARGS)
 
-bench-growth: setup-dev ## Redis memory for each finished reopen
+bench: ## the intake's and the growth's benchmarks
+	@$(MAKE) bench-intake
+	@$(MAKE) bench-growth
+
+bench-growth: setup-dev ## Redis memory for a finished reopen, and costs with 1,000 and 1,000,000 stored
 	@$(PY) -m bench.growth $(ARGS)
 
 bench-durability: setup-dev ## what it costs to have replicas and disks confirm deliveries before they are answered

@@ -41,7 +41,7 @@ FEW, MANY = 1_000, 1_000_000
 LIMIT_RATIO = 1.3
 ROUNDS = 200
 SOURCE = "desk"
-AT_ONCE = 2_000
+AT_ONCE = 500
 DUE = 600
 """So many of the oldest ended longer ago than they are kept."""
 DAY_MS = 86_400_000
@@ -57,12 +57,14 @@ for i = tonumber(ARGV[1]), tonumber(ARGV[2]) do
   local id = string.sub(redis.sha1hex('id' .. n), 1, 24)
   local thread, case = text(20000000 + 7 * i), text(1000000000 + i)
   local created = text(tonumber(i < tonumber(ARGV[4]) and ARGV[3] or ARGV[7]) + i)
-  redis.call('HSET', P .. 'r:' .. id, 'status', 'reopened', 'source', 'desk', 'position', text(i + 1),
-    'created_ms', created, 'updated_ms', text(tonumber(created) + 700),
-    'event_id', 'msg_' .. string.sub(redis.sha1hex('event' .. n), 1, 27), 'ticket_id', text(4000000 + i),
-    'contact_id', text(5000000 + i), 'thread_id', thread, 'new_case_id', case, 'deliveries', '1',
-    'body_hash', redis.sha1hex(n), 'last_delivery', redis.sha1hex(n))
-  archive(id, ARGV[5])
+  local r = {
+    status = 'reopened', source = 'desk', position = text(i + 1), created_ms = created, lasted_ms = '700',
+    event_id = 'msg_' .. string.sub(redis.sha1hex('event' .. n), 1, 27), ticket_id = text(4000000 + i),
+    contact_id = text(5000000 + i), thread_id = thread, new_case_id = case,
+    body_hash = string.sub(redis.sha1hex(n), 1, HASH_KEPT),
+    last_delivery = string.sub(redis.sha1hex(n), 1, DELIVERY_KEPT), rest = ARGV[5],
+  }
+  put_away(id, setmetatable(r, { __index = function() return '' end }))
   redis.call('HSET', alias_key(case), case, thread)
   redis.call('HSET', P .. 't:' .. thread, 'rev', '2', unpack(thread_of_all))
 end

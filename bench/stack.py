@@ -90,7 +90,7 @@ class Redis:
         with (folder / "redis.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         self.url = f"unix://{socket}"
-        self.client = redis.Redis.from_url(self.url)
+        self.client = redis.Redis.from_url(self.url, socket_timeout=60)
         until(lambda: socket.exists() and _answers(self.client), "Redis answers", limit_seconds=10)
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from service.domain.errors import Conflict, LedgerUnavailable, NotFound, Reopene
 from service.domain.ports import Lease
 from service.domain.reopens import Policy, reopen_id
 from service.ledger.admission import Admission, Admitted
+from service.ledger.retention import ENDED, Terms
 from tests.simulation.acquire_world import AcquireWorld, Manner
 from tests.simulation.engine import START_MS, Node, Simulation, Sleep, Step
 from tests.simulation.ledger_twin import QUEUE_KEY, ledger_on
@@ -148,6 +149,18 @@ class Cluster:
         self.simulation.at(
             at_ms, lambda: self.simulation.spawn(self.door, lambda: self._deliver(event), "delivery again")
         )
+
+    def retire(self, terms: Terms, *, at_ms: int) -> None:
+        """The keeper looks at all that ended; where Redis is away, another time."""
+
+        async def keep() -> None:
+            for status in ENDED:
+                try:
+                    await self.person_ledger.retention.retire(SOURCE, status, None, terms)
+                except LedgerUnavailable:
+                    return
+
+        self.simulation.at(at_ms, lambda: self.simulation.spawn(self.person, keep, "retention"))
 
     def run_again(self, at_ms: int, event: Event, key: str) -> None:
         """A person wants a finished one done once more, for a reason."""

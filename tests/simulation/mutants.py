@@ -58,7 +58,7 @@ def told_on(mutant: Mutant) -> Played | None:
 def _histories(mutant: Mutant, index: int) -> Iterator[Played]:
     yield play_struck(SCENARIOS[index], mutant.history)
     for turn in range(MOST_HISTORIES):
-        yield play(index + turn * len(SCENARIOS))
+        yield play(turn, scenarios=(SCENARIOS[index],))
 
 
 def _script(old: str, new: str, *names: str) -> Absent:
@@ -259,6 +259,7 @@ MUTANTS = (
         "who counts on a bell is looked after when it expires",
         "a burst",
         _script("redis.call('ZADD', P .. 'due', 'NX', expiry, box)", ""),
+        {11: "killed before", 12: "killed before"},
     ),
     Mutant(
         13,
@@ -296,6 +297,12 @@ MUTANTS = (
         "a burst",
         _script("or step < latest then", "then"),
         {14: "runs again later", 18: "killed after"},
+    ),
+    Mutant(
+        15,
+        "what was removed leaves a tombstone",
+        "removed, and repeated",
+        _script("redis.call('SET', tombstone(salt, id), '', 'PX', tombstone_ms)", ""),
     ),
     Mutant(
         15,

@@ -60,7 +60,9 @@ def _zrangebyscore(redis: RedisState, key: str, low: Any, high: Any, *options: A
     if not held:
         return []
     within = _between(low, high)
-    return _limited([member for member in held.ordered() if within(held[member])], options)
+    scored = bool(options) and str(options[0]).upper() == "WITHSCORES"
+    found = _limited([member for member in held.ordered() if within(held[member])], options[scored:])
+    return [part for member in found for part in (member, number(held[member]))] if scored else found
 
 
 def _between(low: Any, high: Any) -> Callable[[float], bool]:

@@ -40,11 +40,18 @@ class Scenario:
 
 def all_scenarios() -> tuple[Scenario, ...]:
     """Every scenario, in a fixed order: a history's number picks one of them."""
-    from tests.simulation import scenes_of_acquire, scenes_of_people, scenes_of_redis, scenes_of_replies
+    from tests.simulation import (
+        scenes_of_acquire,
+        scenes_of_people,
+        scenes_of_redis,
+        scenes_of_replies,
+        scenes_of_time,
+    )
 
     return (
         *scenes_of_replies.SCENES,
         *scenes_of_acquire.SCENES,
         *scenes_of_people.SCENES,
         *scenes_of_redis.SCENES,
+        *scenes_of_time.SCENES,
     )

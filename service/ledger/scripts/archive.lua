@@ -27,6 +27,19 @@ local function names_of(id, r)
   return names
 end
 
+-- Write a record of the archive and what lists and finds it; `r` has all fields of ARCHIVED.
+local function put_away(id, r)
+  keep_archived(id, r)
+  tree_add('done:' .. r.source .. ':' .. r.status, place_of(r.position, id))
+  tree_add('found', id .. '\0')
+  for _, name in ipairs(names_of(id, r)) do
+    tree_add('found', name)
+  end
+  if r.message_key ~= '' then
+    tree_add('messages', r.message_key .. '\0' .. id)
+  end
+end
+
 -- Move a reopen that is done into the archive. One with NUL in a field stays where it is.
 local function archive(id, rest)
   local key, r = P .. 'r:' .. id, {}
@@ -42,19 +55,12 @@ local function archive(id, rest)
   r.body_hash = string.sub(r.body_hash, 1, HASH_KEPT)
   r.last_delivery = string.sub(r.last_delivery, 1, DELIVERY_KEPT)
   r.rest = rest
-  keep_archived(id, r)
+  put_away(id, r)
   redis.call('DEL', key, P .. 'bodies:' .. id)
   redis.call('ZREM', P .. 'is:' .. r.source .. ':' .. r.status, id)
-  tree_add('done:' .. r.source .. ':' .. r.status, place_of(r.position, id))
-  redis.call('ZREM', P .. 'find', id .. '\0' .. id)
-  tree_add('found', id .. '\0')
-  for _, name in ipairs(names_of(id, r)) do
-    redis.call('ZREM', P .. 'find', name)
-    tree_add('found', name)
-  end
+  redis.call('ZREM', P .. 'find', id .. '\0' .. id, unpack(names_of(id, r)))
   if r.message_key ~= '' then
     redis.call('DEL', P .. 'message:' .. r.message_key)
-    tree_add('messages', r.message_key .. '\0' .. id)
   end
 end
 
