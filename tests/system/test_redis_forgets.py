@@ -99,6 +99,24 @@ def test_what_a_worker_did_is_known(tmp_path, stack, forgetful):
     assert len(acquire.get("/_sandbox/cases", params={"thread_id": 1683}).json()["cases"]) == 2
 
 
+def test_a_redis_that_lost_everything(tmp_path, stack, forgetful):
+    """A Redis that remembers no run before it is told of one, and nothing is sent before that."""
+    acquire = stack.enter_context(running.sandbox(tmp_path))
+    variables = running.environment(tmp_path, forgetful.url, config=CONFIG, **running.account_on(acquire))
+    site = stack.enter_context(running.site_on(variables))
+    log = tmp_path / "workers.log"
+    stack.enter_context(running.process("-m", "workers", variables=variables, log=log))
+    until(lambda: site.stats()["workers"])
+    reopen_id = site.deliver().json()["reopen_id"]
+    done = site.until(reopen_id, "reopened")
+    forgetful.forget(0)
+    found = until(lambda: _reopened(site, reopen_id))
+    assert found["new_case_id"] == done["new_case_id"]
+    cases = acquire.get("/_sandbox/cases", params={"thread_id": 1683}).json()["cases"]
+    assert [message["message"] for case in cases for message in case["messages"]] == ["It broke again."]
+    assert site.redis.hget("reopener:account", "quarantine_until")
+
+
 def _reopened(site: running.Site, reopen_id: str):
     answer = site.api("GET", f"/api/reopens/{reopen_id}")
     return answer.json() if answer.status_code == 200 and answer.json()["status"] == "reopened" else None

@@ -18,7 +18,7 @@
 local quarantine_ms, bell_ms, kept = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local now = now_ms()
 local now_text = text(now)
-local epoch_id, once_more = epoch(quarantine_ms), ARGV[8] == '1'
+local epoch_id, once_more = epoch(quarantine_ms, ARGV[7]), ARGV[8] == '1'
 if ARGV[7] ~= '' and ARGV[7] ~= epoch_id then
   return { epoch_id }
 end

@@ -9,7 +9,7 @@
 -- it once more.
 
 local now = now_ms()
-local epoch_id = epoch(tonumber(ARGV[1]))
+local epoch_id = epoch(tonumber(ARGV[1]), ARGV[2])
 local account = redis.call('HMGET', P .. 'account', 'quarantine_until', 'epoch_before')
 if tonumber(account[1] or '0') <= now or (ARGV[2] ~= account[2] and ARGV[2] ~= epoch_id) then
   return { 'late' }

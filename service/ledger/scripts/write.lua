@@ -19,7 +19,7 @@
 
 local mode, box, token = ARGV[1], ARGV[2], ARGV[3]
 local now = now_ms()
-local epoch_id = epoch(tonumber(ARGV[5]))
+local epoch_id = epoch(tonumber(ARGV[5]), ARGV[4])
 local thread_key = P .. 't:' .. box
 
 for _, o in ipairs(cjson.decode(ARGV[8])) do
