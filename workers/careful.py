@@ -6,7 +6,16 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from service.domain.errors import AccountRefused, NotAsked, ReadFailed
-from service.domain.outcomes import Done, Misplaced, NotSent, Refused, Unauthorized, Unknown, Withheld
+from service.domain.outcomes import (
+    Done,
+    Misplaced,
+    NotSent,
+    Refused,
+    Throttled,
+    Unauthorized,
+    Unknown,
+    Withheld,
+)
 from service.domain.ports import Acquire, Gate, Later, Sending
 from service.logs import get_logger
 
@@ -82,7 +91,10 @@ class Careful(Acquire, Gate):
             case NotSent(error) | Unknown(error):
                 self._care.failed(error)
             case Unauthorized(http_status, words):
+                self._care.heard()
                 log.error("account.refused", http_status=http_status, detail=words)
+            case Throttled():
+                self._care.heard()
         return outcome
 
     def calls(self) -> tuple[Call, ...]:
@@ -99,6 +111,7 @@ class Careful(Acquire, Gate):
         try:
             shown = await read()
         except AccountRefused as refused:
+            self._care.heard()
             log.error("account.refused", http_status=refused.http_status, detail=str(refused))  # noqa: TRY400
             raise
         except ReadFailed as failure:
@@ -110,6 +123,7 @@ class Careful(Acquire, Gate):
     def _note(self, failure: ReadFailed) -> None:
         """An answer that says no to this one question is an answer; a `Retry-After` is neither."""
         if failure.retry_after_seconds is not None:
+            self._care.heard()
             return
         status = failure.http_status
         if status is None or status < 400 or status >= 500 or status == 408:

@@ -86,7 +86,10 @@ class Care:
                 if left is not None:
                     return left
             self._gone_first += 1
-        return await self.place(calls, is_retry=is_retry, lane=lane)
+        later = await self.place(calls, is_retry=is_retry, lane=lane)
+        if later is not None:
+            self._gone_first = max(0, self._gone_first - 1)
+        return later
 
     async def place(self, calls: int, *, is_retry: bool = False, lane: Lane = "live") -> Later | None:
         """Wait until so many calls may be made; or why not now."""
@@ -145,9 +148,15 @@ class Care:
     def answered(self) -> None:
         """Acquire answered, whatever it said."""
         self._answered += 1
-        self._answered_at, self._gone_first = self._clock.monotonic(), 0
+        self.heard()
         if self._clock.monotonic() - self._noted_at >= NOTE_SECONDS:
             self._note_soon()
+
+    def heard(self) -> None:
+        """Acquire does not hang, though what it said counts for nothing: it asks for a pause, or refuses the
+        key.
+        """
+        self._answered_at, self._gone_first = self._clock.monotonic(), 0
 
     def failed(self, detail: str) -> None:
         """Acquire, or the way to it, failed."""
@@ -183,6 +192,8 @@ class Care:
         before, calls, now_ms = await self._shared.note(answered, failed)
         self.note_time(now_ms)
         after = after_calls(before, calls, now_ms)
+        if after.changed_ms != self._breaker.changed_ms:
+            self._gone_first = 0
         self._breaker, self._known_at = after, self._clock.monotonic()
         if after is before:
             return

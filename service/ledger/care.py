@@ -91,7 +91,8 @@ class Care:
 
     async def change_pace(self, before: Breaker, pace: float) -> bool:
         """The same for the pace alone."""
-        return bool(await self._scripts.run("pace", before.changed_ms, before.paced_ms, str(pace)))
+        was = (before.changed_ms, before.paced_ms, str(before.pace))
+        return bool(await self._scripts.run("pace", *was, str(pace)))
 
 
 def breaker_from(fields: Mapping[str, str]) -> Breaker:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 
 import pytest
 import redis
@@ -12,7 +13,7 @@ import redis.asyncio
 from bench import backlog
 from service.clock import SystemClock
 from service.domain.breaker import FAILURES_IN_A_ROW, FIRST_PACE, Breaker
-from service.domain.errors import NotAsked, ReadFailed
+from service.domain.errors import AccountRefused, NotAsked, ReadFailed
 from service.domain.outcomes import Done, Refused, Unknown, Withheld
 from service.domain.ports import Claimed, Unclaimed
 from service.domain.reopens import Policy, Reopen, Status
@@ -372,6 +373,25 @@ async def test_what_is_left_shows(ledger, connection):
     assert (await flows.flow()).pace_per_second == 8
 
 
+@pytest.mark.parametrize(
+    "ending",
+    [
+        ReadFailed("wait", http_status=429, retry_after_seconds=3.0),
+        AccountRefused("no", http_status=401),
+    ],
+)
+async def test_an_acquire_that_says_no_does_not_hang(ledger, ending):
+    """Where Acquire asks for a pause or refuses the key, what comes after does not wait for an answer."""
+    care = Care(_shared(ledger), SystemClock())
+    careful = Careful(Answering(ending), care)
+    new = Reopen("r", "desk", "e", 1, Status.QUEUED, 1, 1)
+    for _ in range(FIRST_PLACES):
+        assert await careful.admit(new, 1_000) is None
+    with pytest.raises(ReadFailed):
+        await careful.read_case(1)
+    assert await asyncio.wait_for(careful.admit(new, 1_000), throttle.PATIENCE_SECONDS / 2) is None
+
+
 async def test_a_few_go_first(ledger):
     """Where nothing was answered lately, a few may call, and all others as soon as there is an answer."""
     care = Care(_shared(ledger), SystemClock())
@@ -385,3 +405,17 @@ async def test_a_few_go_first(ledger):
     care.answered()
     await asyncio.wait_for(asyncio.gather(*places), 10)
     assert await asyncio.wait_for(asyncio.gather(*[begin() for _ in range(20)]), 10) == [None] * 20
+
+
+async def test_a_probe_does_not_wait_for_an_answer(ledger):
+    """Once a few have failed the breaker knows, and who comes next, as its probe, goes at once."""
+    care = Care(_shared(ledger), SystemClock())
+    for _ in range(FIRST_PLACES):
+        await care.begin(3, is_retry=False, lane="live")
+    for _ in range(FAILURES_IN_A_ROW):
+        care.failed("no whole answer")
+    await care.aclose()
+    assert care.stopped() is not None
+    care._breaker = replace(care._breaker, until_ms=1)
+    begun = care.begin(3, is_retry=False, lane="live")
+    assert await asyncio.wait_for(begun, throttle.PATIENCE_SECONDS / 2) is None
