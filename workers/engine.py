@@ -80,7 +80,7 @@ class Engine:
             return
         runtime = self._runtime
         self._ringing = Ringing(runtime)
-        lease_ms = runtime.tools().policy.lease_ms
+        lease_ms = runtime.policy.lease_ms
         sweeper = Sweeper(runtime.ledger, runtime.clock, name=self._name, lease_ms=lease_ms)
         keeper = Keeper(runtime.ledger, runtime.clock, name=self._name, terms=terms(runtime.settings))
         async with asyncio.TaskGroup() as tasks:

@@ -63,7 +63,7 @@ class Ringing:
     async def keep_leases(self) -> None:
         """Renew what is held, for as long as this runs."""
         leases = self._runtime.ledger.leases
-        length_seconds = self._runtime.tools().policy.lease_ms / 1000
+        length_seconds = self._runtime.policy.lease_ms / 1000
         while True:
             await asyncio.sleep(length_seconds / RENEWALS_A_LEASE)
             try:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from service.clock import Clock
+    from service.domain.reopens import Policy
     from service.queue import Lane
     from service.settings import Settings
 
@@ -45,6 +46,8 @@ class Runtime:
     care: Care
     tally: Tally
     kept: Kept
+    policy: Policy
+    rng: random.Random
 
     @classmethod
     def open(cls, settings: Settings, clock: Clock, *, concurrency: int) -> Runtime:
@@ -52,9 +55,8 @@ class Runtime:
         if settings.redis_url is None:
             raise ValueError("workers need a REDIS_URL")
         connection = async_client(settings.redis_url.reveal())
-        ledger = open_ledger(
-            connection, Bells(SyncRedis()), clock, policy=policy(settings), wait=wait(settings)
-        )
+        rules = policy(settings)
+        ledger = open_ledger(connection, Bells(SyncRedis()), clock, policy=rules, wait=wait(settings))
         tally = Tally()
         return cls(
             settings=settings,
@@ -65,6 +67,8 @@ class Runtime:
             care=Care(ledger.care, clock),
             tally=tally,
             kept=Kept(),
+            policy=rules,
+            rng=random.Random(),
         )
 
     def tools(self, lane: Lane = "live") -> Tools:
@@ -76,8 +80,8 @@ class Runtime:
             acquire=acquire,
             gate=acquire,
             ticker=self.clock,
-            rng=random.Random(),
-            policy=policy(self.settings),
+            rng=self.rng,
+            policy=self.policy,
             on_attempt=self.tally.attempt,
             on_ended=exchanges.ended,
         )
