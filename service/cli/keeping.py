@@ -62,3 +62,6 @@ def forget(as_json: bool, **asked: Any) -> None:
     from service.cli import forgetting
 
     forgetting.forget(as_json=as_json, **asked)
+
+
+COMMANDS = (export, import_, forget)
