@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import statistics
 import sys
 import tempfile
@@ -71,16 +72,26 @@ def _outages(folder: Path, away_seconds: float) -> bool:
 def _rates(folder: Path, rounds: int, seconds: float) -> dict[str, float]:
     """The median rate of each, measured in turn."""
     measured: dict[str, list[float]] = {name: [] for name in MOST_PER_SECOND}
+    costs: dict[str, list[list[float]]] = {name: [] for name in MOST_PER_SECOND}
     for place, (name, most) in itertools.product(range(rounds), MOST_PER_SECOND.items()):
         at = folder / f"{name}-{place}"
-        with stage.redis_server(at / "redis") as url, stage.app(name, at, url) as (port, _):
+        with stage.redis_server(at / "redis") as url, stage.app(name, at, url) as (port, pid):
+            pids = (pid, stage.redis_pid(url), os.getpid())
             _load(port, _closed(1_000, seconds=1))
-            answers = _load(port, _closed(int(most * seconds), seconds=seconds, first=1_000))
+            load = _closed(int(most * seconds), seconds=seconds, first=1_000)
+            before = [stage.cpu_seconds(each) for each in pids]
+            answers = _load(port, load)
+            used = [stage.cpu_seconds(each) - earlier for each, earlier in zip(pids, before, strict=True)]
+        costs[name].append([each / answers.ok * 1e6 for each in used])
         if answers.ok != sum(answers.statuses.values()):
             raise RuntimeError(f"{name} answered {dict(answers.statuses)}")
         measured[name].append(answers.per_second)
     for name, rates in measured.items():
         print(f"{name:<8} {statistics.median(rates):8.0f} accepted/s   of {[round(rate) for rate in rates]}")
+        app, redis, load = (statistics.median(each) for each in zip(*costs[name], strict=True))
+        print(
+            f"         processor time of each: {app:.0f} µs, of Redis {redis:.0f} µs, of the load {load:.0f} µs"
+        )
     return {name: statistics.median(rates) for name, rates in measured.items()}
 
 

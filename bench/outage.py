@@ -102,8 +102,8 @@ async def _under_load(
 
 @contextmanager
 def _redis(folder: Path) -> Iterator[int]:
-    with stage.redis_server(folder) as url, redis.Redis.from_url(url) as client:
-        yield int(client.info("server")["process_id"])
+    with stage.redis_server(folder) as url:
+        yield stage.redis_pid(url)
 
 
 def _spooled(port: int) -> int:

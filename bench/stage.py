@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import redis
+
 from bench.load import SECRET, SOURCE
 from service import tether
 from service.embedded import find_server
@@ -65,9 +67,14 @@ def asked(port: int, path: str) -> str:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor time that a process has used, in its own code and in the kernel's."""
-    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Processor time that all threads of a process have used, in its own code and in the kernel's."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((each / "schedstat").read_text("ascii").split()[0]) for each in threads) / 1e9
+
+
+def redis_pid(url: str) -> int:
+    with redis.Redis.from_url(url) as client:
+        return int(client.info("server")["process_id"])
 
 
 def resident_kb(pid: int) -> int:

@@ -151,7 +151,10 @@ _MOST_SIGNATURES = 32
 
 def _id_beside_signature(payload: Payload) -> str | None:
     # Only the id beside the signature is signed; the other family's could be anything.
-    return header(f"{_prefix(payload.request)}-id").read(payload)
+    return _IDS[_prefix(payload.request)].read(payload)
+
+
+_IDS = {prefix: header(f"{prefix}-id") for prefix in ("svix", "webhook")}
 
 
 KIND = Kind(
