@@ -89,9 +89,7 @@ def _rates(folder: Path, rounds: int, seconds: float) -> dict[str, float]:
     for name, rates in measured.items():
         print(f"{name:<8} {statistics.median(rates):8.0f} accepted/s   of {[round(rate) for rate in rates]}")
         app, redis, load = (statistics.median(each) for each in zip(*costs[name], strict=True))
-        print(
-            f"         processor time of each: {app:.0f} µs, of Redis {redis:.0f} µs, of the load {load:.0f} µs"
-        )
+        print(f"         processor time: {app:.0f} µs each, Redis {redis:.0f} µs, the load {load:.0f} µs")
     return {name: statistics.median(rates) for name, rates in measured.items()}
 
 
