@@ -70,6 +70,24 @@ def test_bulk_retry_of_dead_ones(whole: Whole, page: Page):
     expect(page.locator("tbody tr").first).to_contain_text("unblocked")
 
 
+def test_a_bulk_retry_is_stopped_half_way(whole: Whole, page: Page):
+    """The list shows how far a retry of many is, and its button gives back what no worker has begun."""
+    whole.api("POST", "/api/pause")
+    for number in range(10):
+        each = said(whole, f"off-{number}", thread_id=3100 + number)
+        whole.api("POST", f"/api/reopens/{each}/cancel")
+    page.goto("/reopens?status=cancelled")
+    page.get_by_role("button", name="All that match").click()
+    page.get_by_role("button", name="Retry 10").click()
+    expect(page.locator("main")).to_contain_text("10 of 10 taken up")
+    page.goto("/reopens")
+    expect(page.locator("#bulk")).to_contain_text("Of 10, 10 wait")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("main")).to_contain_text("10 that no worker had begun are as they were")
+    assert whole.stats()["by_status"]["cancelled"] == 10
+    whole.api("POST", "/api/resume")
+
+
 def test_chosen_ones_are_cancelled(whole: Whole, page: Page):
     """Ticked rows alone are meant, and those that cannot be are told apart before anything happens."""
     held = said(whole, "held", contact_id=None, thread_id=None)
