@@ -84,6 +84,7 @@ def test_what_stops_the_account_shows(whole: Whole, reason: str):
 
 def test_labels_do_not_grow_with_what_comes_from_outside(whole: Whole):
     """Strangers' addresses, ids and tickets make no new series."""
+    forget_what_was_before(whole)
     whole.deliver(event_id="first", secret="second")
     whole.client.post("/webhooks/first-stranger")
     until(lambda: value(whole, "received_total", source="support", verdict="rejected") == 1)

@@ -25,6 +25,7 @@ from tests.running import Whole, process, reply, until
 
 TOOLS = Path(sys.prefix) / "rq-tools"
 WORDS = "PRIVATE-WORDS-OF-A-CUSTOMER"
+QUEUES = ["reopener", "reopener-backlog"]
 TICKET = "<script>alert('ticket')</script>"
 EXPORTER = """
 from wsgiref.simple_server import make_server
@@ -64,7 +65,7 @@ def test_rq_info(busy: Whole):
     """`rq info` counts what is queued and names the worker."""
     told = tool("rq.cli", "info", "--url", busy.environment["REDIS_URL"], "--raw")
     assert "queue reopener 2, 1 executing, 0 finished, 1 failed" in told
-    assert re.search(r"worker .* busy reopener. jobs: 1 finished, 1 failed", told), told
+    assert re.search(r"worker .* busy reopener, reopener-backlog. jobs: 1 finished, 1 failed", told), told
     assert not leaks(told)
 
 
@@ -77,7 +78,7 @@ def test_rq_exporter(busy: Whole, tmp_path: Path):
         (sample.name, sample.labels.get("status")): sample.value
         for family in text_string_to_metric_families(told)
         for sample in family.samples
-        if sample.labels.get("queue", sample.labels.get("queues")) == "reopener"
+        if sample.labels.get("queue", sample.labels.get("queues")) in {"reopener", ",".join(QUEUES)}
     }
     assert samples["rq_jobs", "queued"] == 2
     assert samples["rq_jobs", "started"] == 1
@@ -99,7 +100,7 @@ def test_rq_dashboard(busy: Whole, tmp_path: Path):
         assert queue["started_job_registry_count"] == 1
         assert queue["failed_job_registry_count"] == 1
         (shown,) = client.get("/0/data/workers.json").json()["workers"]
-        assert shown["queues"] == ["reopener"]
+        assert shown["queues"] == QUEUES
         pages = [client.get("/0/view/queues").text, client.get("/0/view/workers").text]
         for registry, count in (("queued", 2), ("started", 1), ("failed", 1)):
             listed = client.get(f"/0/data/jobs/reopener/{registry}/8/asc/1.json")
