@@ -3,7 +3,7 @@
 -- `d:{id}` is the record; the tree `done:{source}:{status}` lists them by position, `found` finds them by prefix, and
 -- `messages` knows the replies that made them. Nothing is worked there: it is read, counted as repeated, and removed.
 
-local HASH_KEPT, DELIVERY_KEPT = 10, 6
+local HASH_KEPT, DELIVERY_KEPT = 8, 5
 
 local function place_of(position, id)
   return string.format('%012.0f', tonumber(position)) .. id
