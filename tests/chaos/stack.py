@@ -109,7 +109,9 @@ class Stack:
             "ACQUIRE_BASE_URL": self.acquire_url,
             "CHAOS_SECRET": SECRET,
         }
-        self.receiver = Node("receiver", "service", "serve", env=env, log=folder / "receiver.log")
+        # With an odd seed deliveries go to the receiver's disk while Redis is away, else they get 503.
+        spool = {"REOPENER_SPOOL_MB": str(seed % 2 * 32), "REOPENER_DATA_DIR": str(folder / "receiver")}
+        self.receiver = Node("receiver", "service", "serve", env=env | spool, log=folder / "receiver.log")
         self.workers = [
             Node(f"worker {n}", "workers", "--concurrency", "64", env=env, log=folder / f"worker{n}.log")
             for n in range(1, workers + 1)

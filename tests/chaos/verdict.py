@@ -92,12 +92,15 @@ async def judge(stack: Stack, helpdesk: Helpdesk) -> Verdict:
 
 
 async def waiting(http: httpx.AsyncClient, stack: Stack) -> int | None:
-    """How many reopens still wait; None where nobody answers."""
+    """How many reopens still wait, and deliveries on the receiver's disk; None where nobody answers."""
     try:
         answer = await http.get(f"{stack.url}/api/stats", headers={"authorization": f"Bearer {ADMIN_TOKEN}"})
     except httpx.TransportError:
         return None
-    return int(answer.json()["waiting"]) if answer.status_code == httpx.codes.OK else None
+    if answer.status_code != httpx.codes.OK:
+        return None
+    told = answer.json()
+    return int(told["waiting"]) + (told["spool"]["deliveries"] if told["spool"] else 0)
 
 
 def _story(record: dict[str, Any]) -> str:
