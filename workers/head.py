@@ -21,7 +21,7 @@ from service.domain.reopens import (
     end_attempt,
     without_text,
 )
-from service.domain.threads import Effect, with_intents_held
+from service.domain.threads import Effect, with_clock_set_back, with_intents_held
 from workers.look import LookLags, ThreadMissing
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ ACCOUNT_RECHECK_MS = 10_000
 LONGEST_RETRY_AFTER_SECONDS = 3_600.0
 FIRST_LOOK_LATER_SECONDS = 1.0
 LONGEST_LOOK_LATER_SECONDS = 60.0
+LONGEST_READ_LAG_MS = 300_000
+"""What was seen longer ago than that and is missing now is no lag, or a clock has jumped."""
 
 
 def _unheeded(_: object) -> None: ...
@@ -68,9 +70,9 @@ class Head:
         self.claimed = claimed
         self.lease = claimed.lease
         self.reopen = claimed.reopen
-        self.thread = claimed.thread
-        self.read_lag_ms = claimed.read_lag_ms
         self.started_ms = self.now_ms()
+        self.thread = with_clock_set_back(claimed.thread, self.started_ms)
+        self.read_lag_ms = claimed.read_lag_ms
         self.age_at_claim_ms = claimed.reopen.age_ms
         self.more_writes: list[Write] = []
         self.refused_case_id: int | None = None
@@ -196,7 +198,8 @@ class Head:
             self.thread.cases[case_id].seen_ms for case_id in lag.missing if case_id in self.thread.cases
         ]
         if seen_ms:
-            await self.tools.ledger.note_read_lag(self.now_ms() - max(seen_ms))
+            lag_ms = self.now_ms() - max(seen_ms)
+            await self.tools.ledger.note_read_lag(min(LONGEST_READ_LAG_MS, lag_ms))
 
     # What is known of the head.
 

@@ -13,6 +13,8 @@ from service.domain.threads import Effect, Thread
 
 FIRST_WAIT_MS = 5_000
 LONGEST_WAIT_MS = 60_000
+PATIENT_WAITS, PATIENT_WAIT_MS = 60, 300_000
+"""A case that is queued over a weekend is asked for less often after an hour: there may be many."""
 RESENT_MS = 600_000
 """How long after Redis forgot an event it may be admitted anew: helpdesks resend what was not answered."""
 
@@ -84,7 +86,8 @@ def next_step(
     if case is None:
         return Create()
     if not case.takes_messages:
-        wait_ms = min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** min(reopen.waits, 10))
+        longest_ms = LONGEST_WAIT_MS if reopen.waits < PATIENT_WAITS else PATIENT_WAIT_MS
+        wait_ms = min(longest_ms, FIRST_WAIT_MS * 2 ** min(reopen.waits, 10))
         return Wait(now_ms + wait_ms, case.id)
     return Append(case)
 

@@ -257,6 +257,20 @@ def with_intents_taken_up(thread: Thread, reopen_id: str) -> Thread:
     return thread
 
 
+def with_clock_set_back(thread: Thread, now_ms: int) -> Thread:
+    """The thread where Redis' clock went back since something was sent: none was sent later than now, and all
+    of it settles from now on at the latest.
+    """
+    ahead_ms = max((intent.at_ms for intent in thread.intents), default=now_ms) - now_ms
+    if ahead_ms <= 0:
+        return thread
+    moved = [
+        replace(intent, at_ms=intent.at_ms - ahead_ms, ends_by_ms=intent.ends_by_ms - ahead_ms)
+        for intent in thread.intents
+    ]
+    return replace(thread, intents=tuple(moved))
+
+
 def without_intent(thread: Thread, intent: Intent) -> Thread:
     """The thread without an intent that is settled: its effect is claimed, or nothing left our hands."""
     return replace(thread, intents=tuple(kept for kept in thread.intents if kept.key != intent.key))

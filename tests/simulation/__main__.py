@@ -8,7 +8,8 @@ import os
 import sys
 
 from tests.simulation.batch import Batch, run
-from tests.simulation.mutants import MUTANTS, told_on
+from tests.simulation.mutant import told_on
+from tests.simulation.mutants import MUTANTS
 from tests.simulation.play import play
 
 

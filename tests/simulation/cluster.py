@@ -3,54 +3,28 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from service.domain.errors import Conflict, LedgerUnavailable, NotFound, ReopenerError
+from service.domain.errors import LedgerUnavailable, ReopenerError
 from service.domain.ports import Lease
 from service.domain.reopens import Policy, reopen_id
-from service.ledger.admission import Admission, Admitted
+from service.ledger.admission import Admission
 from service.ledger.retention import ENDED, Terms
 from tests.simulation.acquire_world import AcquireWorld, Manner
 from tests.simulation.engine import START_MS, Node, Simulation, Sleep, Step
+from tests.simulation.events import Event, Strike
 from tests.simulation.ledger_twin import QUEUE_KEY, ledger_on
+from tests.simulation.people import SOURCE, People
 from tests.simulation.redis_twin import RedisTwin
 from tests.simulation.worker import TICK_MS, WATCHES, Worker
 
 CONTACT = 7
-SOURCE = "support"
 KEPT_MS = 10_000
 TOLD_AGAIN_MS = 2_500
 
 
-@dataclass(slots=True, eq=False)
-class Event:
-    """One event as its helpdesk knows it. `answers` are what the door said to its deliveries."""
-
-    admission: Admission
-    answers: list[Admitted] = field(default_factory=list)
-    first_asked_ms: int = -1
-    first_answered_ms: int = -1
-
-    @property
-    def id(self) -> str:
-        return self.answers[0].reopen_id if self.answers else self.admission.reopen_id
-
-
-@dataclass(frozen=True, slots=True)
-class Strike:
-    """A fault that struck, and at which step."""
-
-    step: int
-    kind: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.name} at step {self.step} ({self.kind})"
-
-
-class Cluster:
+class Cluster(People):
     """Everything that takes part in one history."""
 
     def __init__(self, rng: random.Random, policy: Policy, manner: Manner, *, tells: bool = False) -> None:
@@ -69,6 +43,7 @@ class Cluster:
         self.killed_at, self.forgot_at = -(10**9), -(2 * 10**9)
         self.in_flight_at_kill: list[tuple[int, int]] = []
         self.snapshots: list[tuple[int, dict[str, Any]]] = []
+        self.refused: list[ReopenerError] = []
         self.out_of_line: set[str] = set()
         """Reopens that were held, dead or cancelled for a while: they have lost their place in the order."""
         self._tokens = 0
@@ -126,24 +101,6 @@ class Cluster:
 
         self.simulation.at(ms, happen)
 
-    def verb(self, at_ms: int, verb: str, name: str, *args: Any) -> None:
-        """A person asks for something to be done to a reopen, again where Redis did not answer."""
-
-        async def ask() -> None:
-            asked = getattr(self.person_ledger.verbs, verb)
-            while True:
-                try:
-                    await asked(name, *args)
-                except (LedgerUnavailable, NotFound):
-                    await Sleep(1_000)
-                    continue
-                except ReopenerError as refused:
-                    self.simulation.tell(self.person, f"{verb} {name}: {refused.slug}, {refused}")
-                return
-
-        self.out_of_line.add(name)
-        self.simulation.at(at_ms, lambda: self.simulation.spawn(self.person, ask, verb))
-
     def again(self, event: Event, *, at_ms: int) -> None:
         """Its helpdesk delivers the same event once more."""
         self.simulation.at(
@@ -162,36 +119,9 @@ class Cluster:
 
         self.simulation.at(at_ms, lambda: self.simulation.spawn(self.person, keep, "retention"))
 
-    def run_again(self, at_ms: int, event: Event, key: str) -> None:
-        """A person wants a finished one done once more, for a reason."""
-
-        async def ask() -> None:
-            while True:
-                try:
-                    await self.person_ledger.verbs.run_again(event.id, "the case was wrong", key=key)
-                except (LedgerUnavailable, NotFound):
-                    await Sleep(1_000)
-                    continue
-                except Conflict:
-                    await Sleep(60_000)
-                    continue
-                return
-
-        self.simulation.at(at_ms, lambda: self.simulation.spawn(self.person, ask, "run again"))
-
     def events_left_their_line(self) -> None:
         """Held ones do not block: no order is promised among these."""
         self.out_of_line.update(event.id for event in self.events)
-
-    def pause(self, from_ms: int, until_ms: int) -> None:
-        """Nobody takes work for a while; the switch itself is thrown without trouble."""
-        self.simulation.at(from_ms, lambda: self._account("HSET", "paused", "a person"))
-        self.simulation.at(until_ms, lambda: self._account("HDEL", "paused"))
-
-    def _account(self, command: str, *args: str) -> None:
-        self.simulation.tell(self.person, "pauses" if command == "HSET" else "lets work go on")
-        self.server.call(command, "reopener:account", *args)
-        self._after_ledger()
 
     async def _deliver(self, event: Event) -> None:
         """The helpdesk sends until it gets its 200."""
@@ -300,6 +230,10 @@ class Cluster:
             *(int(breaker.get(name) or 0) for name in ("until_ms", "probe_until_ms")),
         )
         return int(max(min(due.values()), blocked_until)) - START_MS - self.redis_ahead_ms
+
+    def wake_all(self) -> None:
+        """Redis' clock has changed: what is due is another now."""
+        self._after_ledger()
 
     def _after_ledger(self) -> None:
         simulation = self.simulation

@@ -21,6 +21,8 @@ from tests.simulation.faults_of_acquire import (
 )
 from tests.simulation.faults_of_redis import (
     bells_flushed,
+    clock_jumps_ahead,
+    clock_jumps_back,
     redis_away,
     redis_forgets,
     redis_restarts,
@@ -56,6 +58,8 @@ ANY: dict[str, Fault] = {
     "Redis restarts": redis_restarts,
     "Redis is away": redis_away,
     "bells flushed": bells_flushed,
+    "Redis' clock jumps ahead": clock_jumps_ahead,
+    "Redis' clock jumps back": clock_jumps_back,
 }
 KILLS = {"killed before", "killed after", "killed hearing the answer"}
 TO_REDIS: dict[str, Fault] = {

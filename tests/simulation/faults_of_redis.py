@@ -8,6 +8,7 @@ from tests.simulation.faults_of_steps import lost_before
 from tests.simulation.ledger_twin import QUEUE_KEY
 
 FORGOTTEN_MS = 5_000
+JUMPS_MS = (3_000, 40_000, 3_600_000)
 
 
 def bells_flushed(cluster: Cluster, task: Task, step: Step) -> bool:
@@ -37,6 +38,25 @@ def redis_away(cluster: Cluster, task: Task, step: Step) -> bool:
 
     simulation.strike = everything
     return step.kind not in {"read", "send"} and lost_before(cluster, task, step)
+
+
+def clock_jumps_ahead(cluster: Cluster, task: Task, step: Step) -> bool:
+    """What waits for its settle time is settled too soon: nobody can rule out what comes of that."""
+    for event in cluster.events:
+        cluster.causes.setdefault(event.id, "redis_clock_jumped_ahead")
+    return _jump(cluster, cluster.rng.choice(JUMPS_MS))
+
+
+def clock_jumps_back(cluster: Cluster, task: Task, step: Step) -> bool:
+    """All that is due is late by that."""
+    return _jump(cluster, -cluster.rng.choice(JUMPS_MS))
+
+
+def _jump(cluster: Cluster, ms: int) -> bool:
+    cluster.redis_ahead_ms += ms
+    cluster.simulation.tell("redis", f"its clock jumps by {ms / 1000:g} s")
+    cluster.wake_all()
+    return False
 
 
 def runs_twice(cluster: Cluster, task: Task, step: Step) -> bool:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from tests.simulation import check
-from tests.simulation.cluster import Cluster, Strike
+from tests.simulation.cluster import Cluster
 from tests.simulation.engine import Step, Task
+from tests.simulation.events import Strike
 from tests.simulation.faults import FORGETS, KILLS, faults_of
 from tests.simulation.meddling import MEDDLING
 from tests.simulation.scenarios import Scenario, all_scenarios

@@ -12,6 +12,7 @@ from tests.simulation.scenarios import DEFAULTS, Scenario
 from tests.simulation.scenes_of_replies import AGENTS_AND_WIDGETS, burst, cases_close, one, open_case, two
 
 MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
 QUEUED_MS = 3 * MINUTE_MS
 UNREADABLE = frozenset({"held:effect_unreadable"})
 
@@ -46,6 +47,19 @@ def _queued(cluster: Cluster) -> None:
     cluster.at(QUEUED_MS, staff, "agents are back, and take what is queued")
 
 
+def _over_a_weekend(cluster: Cluster) -> None:
+    """From Friday evening to Monday morning nobody takes what is queued; one more reply comes on Sunday."""
+    burst(cluster)
+    cluster.event("E", at_ms=40 * HOUR_MS)
+
+    def staff() -> None:
+        for case in cluster.world.open_cases(100):
+            cluster.world.activate(case.id)
+        cluster.world.manner.new_status = "active"
+
+    cluster.at(62 * HOUR_MS, staff, "agents are back, and take what is queued")
+
+
 def _pending(cluster: Cluster) -> None:
     cluster.world.root(100, CONTACT)
     case = cluster.world.create(100, CONTACT, "Waiting for an agent.")
@@ -65,6 +79,7 @@ def _merged_between(cluster: Cluster) -> None:
     """The contact of the first reply is another's when the second comes, under its old id."""
     two(cluster)
     cluster.at(10_000, lambda: cluster.world.merge(CONTACT, 8), "the contact is merged into another")
+    cluster.at(15_000, lambda: cases_close(cluster), "an agent closes the case")
 
 
 def _merged_goes_on(cluster: Cluster) -> list[str]:
@@ -101,6 +116,9 @@ def _poison_is_held(cluster: Cluster) -> list[str]:
 def _shows(**how: object) -> Callable[[], Manner]:
     return lambda: Manner(**how)  # type: ignore[arg-type]
 
+
+WEEKEND = Scenario("in the queue over a weekend", _over_a_weekend, _shows(new_status="queue"), one_case=True)
+"""At its full length: thousands of steps, so it is played apart from the others."""
 
 SCENES = (
     Scenario("pages of two", _many_cases, _shows(page_size=2), meddling=("agent reopens",)),

@@ -8,6 +8,7 @@ from service.ledger.links import Link
 from tests.simulation.acquire_world import Manner
 from tests.simulation.cluster import CONTACT, Cluster
 from tests.simulation.scenarios import DEFAULTS, Scenario
+from tests.simulation.scenes_of_redis import first_call_acts_elsewhere
 from tests.simulation.scenes_of_replies import burst, one, two
 
 MINUTE_MS = 60_000
@@ -78,6 +79,31 @@ def _once_more(cluster: Cluster) -> list[str]:
     )
 
 
+def _elsewhere_and_retried(cluster: Cluster) -> None:
+    """Acquire acted on another thread; a person retries that and resolves it, then runs it again."""
+    one(cluster)
+    event = cluster.events[0]
+    for ms in (MINUTE_MS, MINUTE_MS + 3):
+        cluster.verb(ms, "retry", event.id)
+        cluster.verb(ms + 1_000, "resolve", event.id, CONTACT, 100)
+    cluster.run_again(5 * MINUTE_MS, event, "again-of-A")
+
+
+def _only_run_again_goes_on(cluster: Cluster) -> list[str]:
+    """Without other faults it stays held, all four verbs were refused, and one case came of run again."""
+    if cluster.struck:
+        return []
+    record = cluster.server.keys[f"reopener:r:{cluster.events[0].id}"]
+    wrong = []
+    if (record["status"], record["reason"]) != ("held", "acted_elsewhere"):
+        wrong.append(f"untrue: it is {record['status']} ({record['reason']})")
+    if len(cluster.refused) != 4:
+        wrong.append(f"untrue: {len(cluster.refused)} of four verbs were refused")
+    if [done.reopen_id for done in cluster.world.done] != ["again-of-A"]:
+        wrong.append("twice: it was sent again by something else than run again")
+    return wrong
+
+
 def _paused(cluster: Cluster) -> None:
     burst(cluster)
     cluster.pause(30, 10 * MINUTE_MS)
@@ -116,6 +142,13 @@ SCENES = (
         allowed=frozenset({"held:outcome_unknown"}),
     ),
     Scenario("run again", _run_again, expect=_once_more),
+    Scenario(
+        "acted elsewhere, and retried",
+        _elsewhere_and_retried,
+        allowed=frozenset({"held:acted_elsewhere"}),
+        always=first_call_acts_elsewhere,
+        expect=_only_run_again_goes_on,
+    ),
     Scenario("paused", _paused, one_case=True),
     Scenario("looked up by address", _looked_up, one_case=True),
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.mutants import MUTANTS, told_on
+from tests.simulation.mutant import told_on
+from tests.simulation.mutants import MUTANTS
 from tests.simulation.play import SCENARIOS, play_struck
 
 

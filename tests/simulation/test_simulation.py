@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from tests.simulation.batch import run
 from tests.simulation.play import play
+from tests.simulation.scenes_of_acquire import WEEKEND
 
 HISTORIES = 800
+WEEKENDS = 3
+MOST_WEEKEND_STEPS = 8_000
 
 
 def test_no_history_breaks_a_promise():
@@ -20,3 +23,11 @@ def test_a_history_plays_the_same_again():
     first, second = play(77, tells=True), play(77, tells=True)
     assert first.story == second.story
     assert first.struck == second.struck
+
+
+def test_a_weekend_in_the_queue():
+    """Over 62 hours, a few looks an hour; then all replies are in the one case, in order."""
+    for turn in range(WEEKENDS):
+        played = play(turn * 37, scenarios=(WEEKEND,))
+        assert played.violations == [], played.seed
+        assert played.steps < MOST_WEEKEND_STEPS
