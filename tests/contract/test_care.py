@@ -320,7 +320,10 @@ async def test_an_acquire_that_is_well_is_asked_half_as_much_after_a_retry_after
     await ledger.leases.stop_account("throttled", await _now_ms(connection), "wait", probes=False)
     before, _, _ = await shared.note(0, 0)
     assert before.pace == 50
-    await shared.note(1_000, 0)
+    await connection.hset("reopener:breaker", mapping={"until_ms": 1, "changed_ms": 1})
+    await ledger.leases.stop_account("throttled", await _now_ms(connection), "wait", probes=False)
+    assert (await shared.note(0, 0))[0].pace == 25
+    before, _, _ = await shared.note(1_000, 0)
     assert await shared.change(before, Breaker("acquire_failing", 1, True, 1, pace=FIRST_PACE), "x")
     assert (await shared.note(0, 0))[0].pace == FIRST_PACE
 

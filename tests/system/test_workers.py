@@ -187,10 +187,10 @@ def test_a_retry_after_is_a_pause_for_everyone(client, redis_url, stand_in, star
     left_ms = int(client.hget("reopener:breaker", "until_ms")) - client.time()[0] * 1000
     assert 20_000 < left_ms <= 31_000
     stand_in.control(mode="ok", reset=1)
-    _pause_is_over(client)
     client.zadd("reopener:due", dict.fromkeys(client.zrange("reopener:due", 0, -1), 1))
     for reopen in client.scan_iter("reopener:r:*"):
         client.hset(reopen, "next_ms", "1")
+    _pause_is_over(client)
     _until(lambda: backlog.ended(client) == 30, "all are done")
     assert backlog.attempts(client) == (0, 30)
     at = stand_in.told().at

@@ -6,12 +6,12 @@
 -- ARGV[5]  how often it was opened lately, '' leaves that as it is
 -- ARGV[6]  detail, for people
 -- ARGV[7]  calls a second that are made at most when it is over
--- ARGV[8]  '1' where half of what was answered lately is a pace as well: Acquire asked for a pause, and is well
+-- ARGV[8]  '1' where half of what was answered lately, or of the pace, will do: Acquire asked for a pause, and is well
 -- Returns {1 where it is as asked now, until_ms as it stands}.
 
 local now = now_ms()
 local key = P .. 'breaker'
-local b = redis.call('HMGET', key, 'changed_ms', 'why', 'until_ms', 'probes')
+local b = redis.call('HMGET', key, 'changed_ms', 'why', 'until_ms', 'probes', 'pace')
 local until_ms = tonumber(b[3] or '0')
 if ARGV[1] ~= '' and (b[1] or '0') ~= ARGV[1] then
   return { 0, text(until_ms) }
@@ -37,7 +37,9 @@ if ARGV[8] == '1' then
       answered = answered + tonumber(noted[i + 1])
     end
   end
-  pace = math.max(pace, answered / 10 / 2)
+  -- Nothing is noted from before the last stop.
+  local seconds = math.min(10, math.max(1, (now - tonumber(b[1] or '0')) / 1000))
+  pace = math.max(pace, answered / seconds / 2, tonumber(b[5] or '0') / 2)
 end
 redis.call('HSET', key, 'why', ARGV[2], 'until_ms', ARGV[3], 'probes', ARGV[4], 'detail', ARGV[6], 'changed_ms', text(now),
   'pace', tostring(pace), 'paced_ms', text(now))
