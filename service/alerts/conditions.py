@@ -102,10 +102,8 @@ def _of_duplicates(threads: Sequence[int]) -> Iterator[Condition]:
 
 def _of_redis(seen: Seen) -> Iterator[Condition]:
     if not seen.stats.account.durable:
-        words = (
-            "Set appendonly yes and appendfsync always, or know what you gain without (docs/durability.md)."
-        )
-        yield Condition("redis_forgets", "", "This Redis may forget what it confirmed", words, "/setup")
+        words = "Set appendfsync always, and with replicas [redis] wait_replicas (docs/durability.md)."
+        yield Condition("redis_forgets", "", "Redis may forget what was answered", words, "/setup")
 
 
 def _of_spools(deliveries: int, refused: int) -> Iterator[Condition]:

@@ -171,7 +171,7 @@ def open_ledger(
         failures=Failures(connection, reads),
         series=SeriesReads(connection),
         heard=Heard(scripts, connection),
-        account=Account(connection),
+        account=Account(connection, wait),
         audit=audit,
         requests=Requests(connection),
         care=care,

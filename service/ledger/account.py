@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from redis.asyncio.client import Pipeline
 
     from service.ledger.audit import By
+    from service.ledger.durably import Wait
     from service.ledger.reads import Delivery
 
 P = "reopener:"
@@ -26,8 +27,9 @@ P = "reopener:"
 class Account:
     """Writes that concern no single reopen. Each raises `LedgerUnavailable` where Redis is away."""
 
-    def __init__(self, connection: Redis) -> None:
+    def __init__(self, connection: Redis, wait: Wait | None) -> None:
         self._redis = connection
+        self._wait = wait
 
     async def pause(self, by: By) -> None:
         """Workers take no more work; webhooks are taken all the while."""
@@ -42,21 +44,28 @@ class Account:
 
     async def note_durability(self) -> bool:
         """Note whether this Redis can forget what it confirmed: only with an AOF that is synced on every
-        write, and no replica that could take over without the last ones, it cannot. Where that cannot be
-        read (managed services refuse `CONFIG`), it is taken for forgetful.
+        write, and no replica that could take over without the last ones, it cannot. And whether it can forget
+        what we answered: not where `[redis]` has disk and replicas confirm it. What cannot be read (managed
+        services refuse `CONFIG`) is taken for forgetful.
         """
         try:
             config = await ask(self._redis.config_get("append*"))
-            replication = await ask(self._redis.info("replication"))
-            durable = bool(
-                config.get("appendonly") == "yes"
-                and config.get("appendfsync") == "always"
-                and replication.get("role") == "master"
-                and replication.get("connected_slaves") == 0
-            )
+            is_synced = config.get("appendonly") == "yes" and config.get("appendfsync") == "always"
         except ResponseError:
-            durable = False
-        await self._do(self._redis.hset(f"{P}account", "durable", "1" if durable else "0"))
+            is_synced = False
+        replication = await ask(self._redis.info("replication"))
+        is_master, has_replicas = (
+            replication.get("role") == "master",
+            bool(replication.get("connected_slaves")),
+        )
+        waits_for_disk = self._wait is not None and self._wait.aof
+        waits_for_replica = self._wait is not None and self._wait.replicas > 0
+        durable = is_master and is_synced and not has_replicas
+        keeps_answers = (
+            is_master and (is_synced or waits_for_disk) and (waits_for_replica or not has_replicas)
+        )
+        told = ["durable", "1" if durable else "0", "keeps_answers", "1" if keeps_answers else "0"]
+        await self._do(self._redis.hset(f"{P}account", items=told))
         return durable
 
     async def unlink(self, source: str, ticket_id: str, by: By) -> bool:

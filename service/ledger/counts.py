@@ -34,7 +34,7 @@ class Account:
     openings: int = 0
     """Of the breaker, in a row."""
     durable: bool = False
-    """Whether this Redis cannot forget what it confirmed (`Account.note_durability`)."""
+    """Whether Redis cannot forget what we answered (`service.ledger.account.Account.note_durability`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,5 +161,5 @@ def _account(fields: dict[str, str], breaker_fields: dict[str, str], now_ms: int
         breaker=state,
         paused_by=fields.get("paused", ""),
         openings=breaker.opened,
-        durable=fields.get("durable") == "1",
+        durable=fields.get("keeps_answers") == "1",
     )

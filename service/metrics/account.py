@@ -146,7 +146,7 @@ def _of_account(account: Account, flow: Flow) -> Iterator[Metric]:
     yield gauge("breaker_openings", "Openings in a row without a closing between.", account.openings)
     yield gauge("credentials_ok", "0 while Acquire refuses the key.", account.why != "credentials_refused")
     yield gauge("read_lag_seconds", "The worst read lag measured of Acquire.", account.read_lag_ms / 1000)
-    yield gauge("redis_durable", "1 where this Redis cannot forget what it confirmed.", account.durable)
+    yield gauge("redis_durable", "1 where this Redis cannot forget what was answered.", account.durable)
     yield gauge(
         "pace_calls_per_second", "At which calls come back after a pause; 0 is none.", flow.pace_per_second
     )

@@ -78,7 +78,7 @@ def hook() -> Iterator[Hook]:
 @pytest.fixture
 def server(redis_url: str) -> Iterator[redis.Redis]:
     with redis.Redis.from_url(redis_url) as client:
-        client.hset("reopener:account", "durable", "1")
+        client.hset("reopener:account", "keeps_answers", "1")
         yield client
 
 

@@ -158,3 +158,29 @@ def test_what_may_be_forgotten_is_not_sent(master: Node, replica: Node, tmp_path
 
 def with_reason(reopen: dict[str, Any], reason: str) -> dict[str, Any] | None:
     return reopen if reopen["reason"] == reason else None
+
+
+@pytest.mark.parametrize(
+    ("appendfsync", "replicas", "aof", "keeps"),
+    [
+        ("always", 0, False, False),
+        ("always", 1, False, True),
+        ("everysec", 1, False, False),
+        ("everysec", 1, True, True),
+        ("everysec", 0, True, False),
+    ],
+)
+async def test_whether_answers_may_be_forgotten(
+    master: Node, replica: Node, appendfsync, replicas, aof, keeps
+):
+    """With a replica, answers last where it confirms them and a disk does too: that is told to people."""
+    with master.client() as client:
+        client.config_set("appendfsync", appendfsync)
+    wait = Wait(replicas, aof, PATIENCE_MS) if replicas or aof else None
+    connection = async_client(master.url)
+    ledger = open_ledger(connection, Bells(Redis()), SystemClock(), policy=Policy(), wait=wait)
+    try:
+        assert await ledger.account.note_durability() is False  # a new run always quarantines
+        assert (await ledger.counts.stats(0)).account.durable is keeps
+    finally:
+        await connection.aclose()
