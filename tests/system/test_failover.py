@@ -64,6 +64,8 @@ async def test_the_master_dies_under_load(tmp_path):
             served(app) as url,
             process("-m", "workers", variables=variables, log=tmp_path / "workers.log"),
         ):
+            with redises.master().client() as client:
+                await happens(lambda: client.scard("rq:workers:reopener"), lambda count: count == 1)
             at = Addresses(url, str(acquire.base_url).rstrip("/"))
             helpdesk = Helpdesk(url, events=400, threads=40, seed=1, spread_seconds=8)
             sending = asyncio.create_task(helpdesk.run())
