@@ -20,6 +20,7 @@ AWAY_SECONDS, AWAY_SECONDS_SHORT = 60.0, 15.0
 RATE_PER_SECOND = 240
 DEPLOYS, DEPLOYS_SHORT = 20, 4
 DEPLOY_SECONDS = 1.5
+WORKERS_KEY = "rq:workers:reopener"
 EVENTS_PER_SECOND = 40
 TIMEOUT_SECONDS = 3.0
 FIRST_SECONDS = 2.0
@@ -94,11 +95,11 @@ def _deployed(
     """The exit statuses, and the seconds that each took to go."""
     statuses: list[int] = []
     took: list[float] = []
-    worker = _start(env, folder)
+    worker = _start(env, folder, redis)
     try:
         for _ in range(times):
             time.sleep(DEPLOY_SECONDS)
-            following = _start(env, folder)  # both are there for a while, as in a rolling deploy
+            following = _start(env, folder, redis)  # both are there for a while, as in a rolling deploy
             asked_at = time.monotonic()
             worker.send_signal(signal.SIGTERM)
             statuses.append(worker.wait(TIMEOUT_SECONDS + 20))
@@ -141,6 +142,10 @@ def _load(redis_url: str) -> Iterator[Load]:
         load.stop()
 
 
-def _start(env: dict[str, str], folder: Path) -> subprocess.Popen[bytes]:
+def _start(env: dict[str, str], folder: Path, redis: Redis) -> subprocess.Popen[bytes]:
+    """A worker that stands."""
+    before = redis.client.scard(WORKERS_KEY)
     with (folder / "worker.log").open("ab") as log:
-        return subprocess.Popen(COMMAND, env=env, stdout=log, stderr=log)
+        worker = subprocess.Popen(COMMAND, env=env, stdout=log, stderr=log)
+    stack.until(lambda: redis.client.scard(WORKERS_KEY) > before, "a worker stands", limit_seconds=30)
+    return worker
