@@ -207,7 +207,9 @@ class ConcurrentWorker(BaseWorker):
         self._beat_at = now
         with _redis_may_be_away("heartbeat"):
             if not self.connection.sismember(WORKERS_BY_QUEUE_KEY % QUEUE_NAME, self.key):
-                self.connection.delete(self.key)  # what was written since RQ's keys were flushed
+                # RQ's keys were flushed. What the bookkeeper writes meanwhile looks to RQ like another worker
+                # of this name, unless its death is noted.
+                self.connection.hset(self.key, "death", "")
                 self.register_birth()
             super().heartbeat(timeout, pipeline=pipeline)
 
