@@ -245,7 +245,7 @@ def test_a_draining_worker_finishes_its_call(redis_url, tmp_path: Path):
         ):
             first = site.deliver(event_id="msg_1").json()["reopen_id"]
             second = site.deliver(reply(thread_id=1684), event_id="msg_2").json()["reopen_id"]
-            until(lambda: site.reopen(first)["status"] == "running")
+            until(lambda: site.reopen(first)["attempts"])
             assert ended(worker, signal.SIGTERM) == 0
             assert site.reopen(first)["status"] == "reopened"
             assert site.reopen(second)["status"] == "queued"

@@ -17,7 +17,8 @@ import uvloop
 from bench import stage
 from bench.load import open_loop, signed
 
-STOPPED_SECONDS = 0.4
+STOPPED_SECONDS = 0.9
+"""Longer than anybody waits behind others (`LONGEST_WAIT_SECONDS` of service/intake/line.py)."""
 RUNNING_SECONDS = 0.05
 
 
