@@ -361,14 +361,15 @@ end
 
 -- Ring a box's bell: one RQ job outstanding for a box, with an id of its own and an expiry (rule 12). One that
 -- expired is waited for where its job is still queued behind others: a backlog must not be rung again and again.
--- A new reply does not wait for a bell of the backlog.
+-- A new reply does not wait for a bell of the backlog, and nobody for one that expires later than any can: the clock
+-- has jumped back since.
 -- The job's hash and queue are RQ's own layout; a contract test holds them to what RQ writes.
 local function ring(box, bell, bell_ms, job_key, queue_key, queue_name_key, job_fields, now)
   local outstanding, expiry = string.match(redis.call('HGET', P .. 'bells', box) or '', '^(.*):(%d+)$')
   if outstanding and is_of_backlog(outstanding) and not is_of_backlog(bell) then
     outstanding = nil
   end
-  if outstanding and tonumber(expiry) > now then
+  if outstanding and tonumber(expiry) > now and tonumber(expiry) <= now + bell_ms then
     -- It may be lost: whoever counts on it is looked after when it expires.
     redis.call('ZADD', P .. 'due', 'NX', expiry, box)
     return 0
