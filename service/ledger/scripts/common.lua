@@ -313,8 +313,9 @@ end
 local function take_head(box, token, epoch_id, now, lease_ms)
   local head = head_of(box)
   local why, until_ms, probing = blocked(now)
-  local next_ms = head and tonumber(redis.call('HGET', P .. 'r:' .. head, 'next_ms') or '0') or 0
-  if head and tonumber(redis.call('HGET', P .. 'r:' .. head, 'version') or '1') > VERSION then
+  local r = head and redis.call('HMGET', P .. 'r:' .. head, 'next_ms', 'version', 'status') or {}
+  local next_ms = tonumber(r[1] or '0') or 0
+  if tonumber(r[2] or '1') > VERSION then
     why, until_ms = 'newer_version', now + NEWER_MS
   end
   if not head or why or next_ms > now then
@@ -333,14 +334,13 @@ local function take_head(box, token, epoch_id, now, lease_ms)
     redis.call('HSET', P .. 'breaker', 'probe_until_ms', text(now + lease_ms))
   end
   redis.call('HINCRBY', P .. 'r:' .. head, 'claims', 1)
-  local status = redis.call('HGET', P .. 'r:' .. head, 'status')
-  if status ~= 'checking' then
+  if r[3] ~= 'checking' then
     set_status(head, 'running')
   end
   redis.call('HSET', P .. 'r:' .. head, 'next_ms', '')
+  local a = redis.call('HMGET', P .. 'account', 'read_lag_ms', 'forgot_ms')
   return {
-    'claimed', box, epoch_id, text(now), redis.call('HGET', P .. 'account', 'read_lag_ms') or '0',
-    redis.call('HGET', P .. 'account', 'forgot_ms') or '0',
+    'claimed', box, epoch_id, text(now), a[1] or '0', a[2] or '0',
     redis.call('HGETALL', P .. 'r:' .. head), redis.call('HGETALL', P .. 't:' .. box),
   }
 end
