@@ -84,8 +84,10 @@ class Ringing:
                 await self._runtime.ledger.leases.release(lease)
         except Fenced:
             log.warning("lease.fenced", box=lease.box, reopen_id=claimed.reopen.id)
+            await self._give_back(lease)
         except LedgerUnavailable as away:
             log.warning("reopen.redis_away", box=lease.box, reopen_id=claimed.reopen.id, error=str(away))
+            await self._give_back(lease)
         except BaseException as error:
             await self._hand_back(lease, error)
             raise
@@ -103,6 +105,10 @@ class Ringing:
         if not isinstance(error, asyncio.CancelledError):
             log.error("reopen.fault", box=lease.box, error=type(error).__name__)
             return
+        await self._give_back(lease)
+
+    async def _give_back(self, lease: Lease) -> None:
+        """The claim has ended, though not by a write: the reopen is not to blame for it."""
         try:
             await asyncio.shield(self._runtime.ledger.leases.release(lease))
         except LedgerUnavailable:

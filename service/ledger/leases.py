@@ -75,7 +75,9 @@ class Leases:
             raise Fenced
 
     async def release(self, lease: Lease) -> None:
-        """Give the lease back unworked, for our own shutdown; its head is due at once and spends nothing."""
+        """Give the lease back unworked; its head is due at once and spends nothing. Where it was lost, its
+        claim is known to have ended.
+        """
         await self._scripts.run("release", lease.box, lease.token)
 
     async def renew(self, held: Iterable[Lease]) -> set[str]:

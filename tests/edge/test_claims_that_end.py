@@ -1,0 +1,66 @@
+"""Claims that end without a write: only a worker that never comes back counts against a reopen (rule 11)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+
+import pytest
+import redis.asyncio
+from redis import Redis
+
+from service.clock import SystemClock
+from service.domain.errors import Fenced, LedgerUnavailable
+from service.domain.ports import Claimed
+from service.domain.reopens import Policy
+from service.ledger import Ledger, open_ledger
+from service.ledger.admission import Admission
+from service.queue import Bells
+from workers import ringing
+
+EVENT = Admission(
+    reopen_id="id-1",
+    source="support",
+    event_id="e1",
+    delivery_id="d1",
+    body_hash="",
+    contact_id=1,
+    thread_id=1001,
+    text="Hello",
+)
+
+
+@pytest.fixture
+async def ledger(redis_url: str) -> AsyncIterator[Ledger]:
+    connection = redis.asyncio.Redis.from_url(redis_url)
+    ledger = open_ledger(connection, Bells(Redis()), SystemClock(), policy=Policy())
+    await ledger.admissions.admit([EVENT])
+    yield ledger
+    await connection.aclose()
+
+
+@pytest.mark.parametrize("error", [Fenced(), LedgerUnavailable("away")], ids=["lease lost", "Redis away"])
+async def test_a_claim_whose_worker_lives_is_not_counted(ledger: Ledger, error, monkeypatch):
+    """The claim of a worker that lost its lease, or Redis, and lives on does not count towards poison."""
+
+    async def interrupted(claimed: Claimed, *_: object, **__: object) -> int:
+        if isinstance(error, Fenced):
+            await ledger.sweeps.evict("1001", (await ledger.sweeps.overdue()).leases["1001"])
+        raise error
+
+    monkeypatch.setattr(ringing, "work", interrupted)
+    runtime = SimpleNamespace(ledger=ledger, tools=lambda _: SimpleNamespace(ledger=ledger.leases))
+    for _ in range(6):
+        await ringing.Ringing(runtime).answer("id-1", None)
+    claimed = await ledger.leases.claim("id-1", bell=None, token="next")
+    assert isinstance(claimed, Claimed)
+    assert claimed.reopen.claims == 1
+
+
+async def test_a_claim_whose_worker_is_gone_counts(ledger: Ledger):
+    """A claim that nobody ends is counted when its lease is taken over."""
+    for number in range(3):
+        claimed = await ledger.leases.claim("id-1", bell=None, token=f"token-{number}")
+        assert isinstance(claimed, Claimed)
+        assert claimed.reopen.claims == number + 1
+        await ledger.sweeps.evict("1001", (await ledger.sweeps.overdue()).leases["1001"])
