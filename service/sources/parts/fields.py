@@ -230,7 +230,8 @@ def identifier(value: object) -> str | None:
     """An id of Acquire's, not yet judged: whatever is there and not blank, so that nonsense is noticed."""
     if isinstance(value, bool | list | dict):
         return f"({type(value).__name__})"
-    return words(value)
+    # As it stands: digits with blanks around them are no string of digits.
+    return value if isinstance(value, str) and value.strip() else words(value)
 
 
 def verbatim(value: object) -> str | None:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.domain.decide import Hold, decide
 from service.sources import KINDS, CannotSign, Rejected
 from tests.unit.sources.deliveries import NOW, URL, request_of, source_of
 
@@ -170,6 +171,18 @@ def test_a_secret_that_cannot_work_is_refused_at_the_start(secret, fault):
     """Settings learn what is wrong with a secret before the first delivery is refused over it."""
     found = KIND.check_secret(secret, {})
     assert found is None if fault is None else found.startswith(fault)
+
+
+@pytest.mark.parametrize("written", [" 12", "12 ", "+12", "1_2", "12.0", 12.0, True, [12], "\u0663"])
+@pytest.mark.parametrize("name", ["contact_id", "thread_id"])
+def test_an_id_is_a_positive_integer_or_a_string_of_digits(name, written):
+    """An id written in any other way holds the event, so that a person looks at it."""
+    data = {"ticket_id": "4711", "contact_id": 1, "thread_id": 2, "author": "customer", "message": "x"}
+    body = {"type": "ticket.customer_replied", "data": data | {name: written}}
+    [event] = KIND.read(request_of(body, {"webhook-id": "msg_1"}), SOURCE)
+    decision = decide(event, KIND.rules(SOURCE))
+    assert isinstance(decision, Hold)
+    assert decision.reason == name.replace("_id", "_unknown")
 
 
 def test_the_contracts_body_is_read_whole():
