@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -91,7 +91,18 @@ def routes(ledger: Ledger, settings: Settings, clock: Clock, spool: SpoolOf) -> 
         ("GET", "/api/alerts", alerts.show),
         ("POST", "/api/alerts/test", alerts.test),
     ]
-    return [Route(path, api.guarded(handler), methods=[method]) for method, path, handler in guarded]
+    at: dict[str, dict[str, Handler]] = {}
+    for method, path, handler in guarded:
+        at.setdefault(path, {})[method] = handler
+    # One route for each address, so that Allow names all of its methods.
+    return [Route(path, api.guarded(_by_method(told)), methods=list(told)) for path, told in at.items()]
+
+
+def _by_method(handlers: Mapping[str, Handler]) -> Handler:
+    async def answer(request: Request) -> Response:
+        return await handlers["GET" if request.method == "HEAD" else request.method](request)
+
+    return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +126,7 @@ class Api:
                     "Send the admin token: Authorization: Bearer REOPENER_ADMIN_TOKEN.",
                     headers={"WWW-Authenticate": "Bearer"},
                 )
-            if role != "admin" and request.method != "GET":
+            if role != "admin" and request.method not in {"GET", "HEAD"}:
                 return error(403, "read_only", "The viewer token only reads; changes need the admin token.")
             try:
                 return await handler(request)
