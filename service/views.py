@@ -57,7 +57,7 @@ def thread(view: ThreadView) -> dict[str, Any]:
     """A thread: its cases and reopens, oldest first, and the case that is current."""
     known = view.thread
     owners = {effect.id: claim.reopen_id for effect, claim in known.claims.items() if effect.kind == "case"}
-    cases = sorted(known.cases.values(), key=lambda case: case.id)
+    cases = sorted(known.cases.values(), key=lambda case: _age(known, case.id))
     contact_ids = [record.contact_id for record in view.reopens if record.contact_id is not None]
     return {
         "thread_id": known.id,
@@ -93,7 +93,12 @@ def _current(known: Thread) -> int | None:
     still_open = [case.id for case in known.cases.values() if case.status != "closed"]
     if known.last_made in still_open:
         return known.last_made
-    return max(still_open or known.cases, default=None)
+    return max(still_open or known.cases, key=lambda case_id: _age(known, case_id), default=None)
+
+
+def _age(known: Thread, case_id: int) -> tuple[bool, int]:
+    """What cases are ordered by, the oldest first: nothing of a thread is older than its root."""
+    return case_id != known.id, case_id
 
 
 def deliveries(records: DeliveryPage) -> dict[str, Any]:

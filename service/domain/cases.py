@@ -91,4 +91,9 @@ class Look:
     @property
     def open_cases(self) -> list[Case]:
         """Open cases, newest last."""
-        return sorted((case for case in self.cases.values() if not case.closed), key=lambda case: case.id)
+        return [case for case in self.by_age if not case.closed]
+
+    @property
+    def by_age(self) -> list[Case]:
+        """All cases, newest last; nothing of a thread is older than its root."""
+        return sorted(self.cases.values(), key=lambda case: (case.id != self.root_id, case.id))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from service.domain.cases import Case, Look, View
+from service.domain.cases import Look, View
 
 Kind = Literal["create", "append"]
 
@@ -167,7 +167,7 @@ def with_claim(thread: Thread, effect: Effect, claim: Claim, now_ms: int) -> Thr
     if effect.kind == "case":
         last_made = effect.id
         known = cases.get(effect.id)
-        noted = known or KnownCase(effect.id, "active", None, now_ms)
+        noted = known or KnownCase(effect.id, "active", now_ms, now_ms)  # the next look knows better
         cases = {**cases, effect.id: replace(noted, reopen_id=claim.reopen_id)}
     return replace(thread, claims=claims, cases=cases, last_made=last_made)
 
@@ -278,9 +278,5 @@ def without_intent(thread: Thread, intent: Intent) -> Thread:
 
 def _session_id(look: Look) -> str | None:
     """The session of the newest case that shows one."""
-    sessions = [case.session_id for case in sorted(look.cases.values(), key=_by_id) if case.session_id]
+    sessions = [case.session_id for case in look.by_age if case.session_id]
     return sessions[-1] if sessions else None
-
-
-def _by_id(case: Case) -> int:
-    return case.id

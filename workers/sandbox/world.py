@@ -10,6 +10,7 @@ MISSING_FROM = 9_000_000_000_000_000
 FIRST_CASE_ID = 100_001
 FIRST_MESSAGE_ID = 500_001
 SEEDED_CONTACT, SEEDED_THREAD, SEEDED_EMAIL = 597752, 1683, "customer@example.com"
+SEEDED_MS = 1_616_580_417_000  # 2021-03-24, as on the vendor's page
 SESSION_BASE = 3_711_819_272_000
 
 
@@ -77,7 +78,7 @@ class World:
         self.contacts: dict[int, Contact] = {}
         self.next_case_id, self.next_message_id = FIRST_CASE_ID, FIRST_MESSAGE_ID
         self._keep_contact(Contact(SEEDED_CONTACT, SEEDED_EMAIL))
-        self.thread(SEEDED_THREAD, SEEDED_CONTACT, 0)
+        self.thread(SEEDED_THREAD, SEEDED_CONTACT, SEEDED_MS)
 
     def thread(self, thread_id: int, contact_id: int | None, now_ms: int) -> Case | None:
         """A thread's root case, made as a closed one where it is named for the first time."""
