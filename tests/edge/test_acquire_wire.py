@@ -213,6 +213,14 @@ async def test_an_answer_that_breaks_off_keeps_its_status(server: Scripted):
     assert ended.http_status == 201
 
 
+@pytest.mark.parametrize("before", [b"", b"HTTP/1.1 200 OK\r\nContent-Le"])
+async def test_a_connection_that_ends_without_an_answer_says_so(server: Scripted, before: bytes):
+    """That the server ended the connection is told in words that a person understands."""
+    ended = await outcome(server, cut_after(before))
+    assert isinstance(ended, Unknown)
+    assert ended.error == "ConnectionEnded: the server ended the connection without an answer"
+
+
 async def test_a_dripping_answer_ends_with_the_time_out(server: Scripted):
     """An answer that comes byte by byte ends when the whole call's time is up, however lively it is."""
     clock = SystemClock()

@@ -100,6 +100,8 @@ class Connection(asyncio.Protocol):
         self._read()
 
     def eof_received(self) -> None:
+        if self._asked is not None and not self._asked.http_status:
+            _fail(self._asked, ConnectionEnded("the server ended the connection without an answer"))
         self._http.receive_data(b"")
         self._read()
 
