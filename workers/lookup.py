@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 async def find_thread(head: Head) -> Claimed | None:
     """The event told neither contact nor thread: the customer's address does, if it is one contact's."""
-    acquire, email = head.tools.acquire, head.reopen.email or ""
+    acquire, email = head.tools.acquire, head.reopen.email
+    if not email:
+        return (await head.hold("contact_unknown", "nothing tells whose it is: resolve it")).following
     contacts = await acquire.find_contacts(email)
     if not contacts:
         return (await head.hold("contact_unknown", "no contact in Acquire has this address")).following

@@ -70,6 +70,33 @@ def test_a_closed_case_is_reopened_once_more(whole: Whole):
     assert of_case.status_code in {200, 404}
 
 
+def test_a_thread_shows_its_cases_oldest_first_whatever_their_ids(whole: Whole):
+    """The root comes first and is not the current case, also where its id is higher; each has its time."""
+    root = 900_000
+    made = whole.until(sent(whole, thread_id=root), "reopened")["new_case_id"]
+    assert made < root
+    thread = whole.api("GET", f"/api/threads/{root}").json()
+    assert [case["id"] for case in thread["cases"]] == [root, made]
+    assert all(case["created_at"] for case in thread["cases"])
+    whole.sandbox.post(f"/_sandbox/cases/{made}/close").raise_for_status()
+    again = whole.until(sent(whole, "msg_2", thread_id=root), "reopened")["new_case_id"]
+    whole.sandbox.post(f"/_sandbox/cases/{again}/close").raise_for_status()
+    last = whole.until(sent(whole, "msg_3", thread_id=root), "reopened")["new_case_id"]
+    thread = whole.api("GET", f"/api/threads/{root}").json()
+    assert [case["id"] for case in thread["cases"]] == [root, made, again, last]
+    assert thread["current_case_id"] == last
+
+
+def test_what_nothing_tells_the_owner_of_is_held_without_asking_acquire(whole: Whole):
+    """A held reply without an address that is cancelled and retried is held again, as unknown."""
+    reopen_id = whole.deliver(reply(contact_id=None, thread_id=None), event_id="msg_1").json()["reopen_id"]
+    whole.api("POST", f"/api/reopens/{reopen_id}/cancel")
+    whole.api("POST", f"/api/reopens/{reopen_id}/retry")
+    told = whole.until(reopen_id, "held")
+    assert (told["reason"], "address" in told["detail"]) == ("contact_unknown", False)
+    assert whole.sandbox.get("/_sandbox/calls").json()["calls"] == []
+
+
 @pytest.mark.parametrize("status", [400, 404, 422])
 def test_a_refusal_for_good_is_dead_and_can_be_retried(whole: Whole, status):
     """400, 404 and 422 end dead at once with Acquire's words; a retry goes on, with attempts numbered on."""
