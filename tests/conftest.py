@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from typing import TypeVar
 
 import pytest
 import redis
+import redis.asyncio
 
 from service.clock import SystemClock
+from service.connections import async_client
+from service.domain.reopens import Policy
 from service.embedded import EmbeddedRedis
+from service.ledger import Ledger, open_ledger
+from service.queue import Bells
 from tests import running
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
@@ -30,6 +35,19 @@ def redis_url(redis_server: EmbeddedRedis) -> str:
     with redis.Redis.from_url(redis_server.url) as client:
         client.flushdb()
     return redis_server.url
+
+
+@pytest.fixture
+async def connection(redis_url: str) -> AsyncIterator[redis.asyncio.Redis]:
+    client = async_client(redis_url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def ledger(connection: redis.asyncio.Redis) -> Ledger:
+    """The ledger on an empty Redis."""
+    return open_ledger(connection, Bells(redis.Redis()), SystemClock(), policy=Policy())
 
 
 @pytest.fixture(scope="session")

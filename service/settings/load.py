@@ -159,7 +159,7 @@ def _read_redis(env: Environment, table: Table) -> RedisSettings:
     """Each key may be a variable too: two deployments of one file may have Redis of different kinds."""
     defaults = RedisSettings()
     replicas = table.integer("wait_replicas", defaults.wait_replicas, at_least=0, at_most=_MOST_REPLICAS)
-    aof = table.switch("wait_aof", defaults.wait_aof)
+    aof = table.boolean("wait_aof", default=defaults.wait_aof)
     timeout_ms = table.integer(
         "wait_timeout_ms", defaults.wait_timeout_ms, at_least=1, at_most=_LONGEST_WAIT_MS
     )

@@ -59,14 +59,6 @@ class Table:
             self.fault(key, f"must be {quoted}{nearest(value, choices)}")
         return default
 
-    def switch(self, key: str, default: bool) -> bool:  # noqa: FBT001 - as the other readers
-        value = self.raw(key)
-        if isinstance(value, bool):
-            return value
-        if value is not None:
-            self.fault(key, f"must be true or false, not {type_name(value)}")
-        return default
-
     def number(
         self,
         key: str,

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 import redis
 import redis.asyncio
 
 from bench.constant import SOURCE, example, stage
-from service.clock import SystemClock
 from service.domain.ports import Claimed, Write
-from service.domain.reopens import Policy
 from service.domain.threads import Claim, Effect, with_claim
-from service.ledger import Ledger, open_ledger
+from service.ledger import Ledger
 from service.ledger.admission import Admission
 from service.ledger.listing import Wanted
-from service.queue import Bells
-
-
-@pytest.fixture
-async def ledger(redis_url: str):
-    connection = redis.asyncio.Redis.from_url(redis_url)
-    yield open_ledger(connection, Bells(redis.Redis()), SystemClock(), policy=Policy())
-    await connection.aclose()
 
 
 def shape(server: redis.Redis, reopen_id: str) -> dict[str, object]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.edge.test_api import refused
-from tests.edge.told import faults
+from tests.edge.told import faults, refused
 from tests.running import Whole, reply, until
 
 REOPEN_FIELDS = {"number", "started_at", "ended_at", "outcome", "http_status", "error"}

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.edge.test_api import refused
+from tests.edge.told import refused
 from tests.running import Site, reply
 
 PLACE = {"contact_id": 5, "thread_id": 6}

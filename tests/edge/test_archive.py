@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-import redis.asyncio
 from redis import Redis
 
-from service.clock import SystemClock
 from service.domain.errors import Conflict
-from service.domain.reopens import Attempt, AttemptOutcome, Call, Policy, Status
-from service.ledger import Ledger, open_ledger
+from service.domain.reopens import Attempt, AttemptOutcome, Call, Status
+from service.ledger import Ledger
 from service.ledger.listing import Wanted
-from service.queue import Bells
 from tests.edge.test_retention import ended, event
 
 ATTEMPT = Attempt(
@@ -30,13 +25,6 @@ ATTEMPT = Attempt(
 @pytest.fixture
 def server(redis_url: str) -> Redis:
     return Redis.from_url(redis_url, decode_responses=True)
-
-
-@pytest.fixture
-async def ledger(redis_url: str) -> AsyncIterator[Ledger]:
-    connection = redis.asyncio.Redis.from_url(redis_url)
-    yield open_ledger(connection, Bells(Redis()), SystemClock(), policy=Policy())
-    await connection.aclose()
 
 
 async def test_a_record_says_the_same_in_the_archive(ledger: Ledger, server: Redis):

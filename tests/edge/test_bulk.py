@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.edge.test_api import refused
 from tests.edge.test_cli import call
+from tests.edge.told import refused
 from tests.running import Site, reply
 
 AT_ONCE = 8

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from types import SimpleNamespace
 
 import pytest
-import redis.asyncio
-from redis import Redis
 
-from service.clock import SystemClock
 from service.domain.errors import Fenced, LedgerUnavailable
 from service.domain.ports import Claimed
-from service.domain.reopens import Policy
-from service.ledger import Ledger, open_ledger
+from service.ledger import Ledger
 from service.ledger.admission import Admission
-from service.queue import Bells
 from workers import ringing
 
 EVENT = Admission(
@@ -31,12 +25,9 @@ EVENT = Admission(
 
 
 @pytest.fixture
-async def ledger(redis_url: str) -> AsyncIterator[Ledger]:
-    connection = redis.asyncio.Redis.from_url(redis_url)
-    ledger = open_ledger(connection, Bells(Redis()), SystemClock(), policy=Policy())
+async def ledger(ledger: Ledger) -> Ledger:
     await ledger.admissions.admit([EVENT])
-    yield ledger
-    await connection.aclose()
+    return ledger
 
 
 @pytest.mark.parametrize("error", [Fenced(), LedgerUnavailable("away")], ids=["lease lost", "Redis away"])

@@ -16,7 +16,7 @@ from service.embedded import find_server
 from service.ledger import open_ledger
 from service.ledger.scripts import Scripts
 from service.queue import Bells
-from tests.edge.test_group_commit import event
+from tests.edge.events import event
 from tests.redises import Endpoint, Node, endpoint, node, replicates, watched
 
 

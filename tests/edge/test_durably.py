@@ -19,7 +19,7 @@ from service.embedded import find_server
 from service.ledger import open_ledger
 from service.ledger.durably import Wait
 from service.queue import Bells
-from tests.edge.test_group_commit import event
+from tests.edge.events import event
 from tests.redises import Node, node, replicates, valkey
 from tests.running import Site, account_on, environment, process, sandbox, site_on, until
 

@@ -7,28 +7,17 @@ import json
 from pathlib import Path
 
 import pytest
-import redis.asyncio
 from click.testing import CliRunner, Result
-from redis import Redis
 
 from service.cli.commands import main
 from service.clock import SystemClock
-from service.domain.reopens import Policy, Status
+from service.domain.reopens import Status
 from service.embedded import EmbeddedRedis
-from service.ledger import open_ledger
 from service.ledger.audit import By
 from service.ledger.links import Link
-from service.queue import Bells
 from tests.edge.test_archive import ATTEMPT
 from tests.edge.test_retention import ended, event
 from tests.running import Site, site_on
-
-
-@pytest.fixture
-async def ledger(redis_url: str):
-    connection = redis.asyncio.Redis.from_url(redis_url)
-    yield open_ledger(connection, Bells(Redis()), SystemClock(), policy=Policy())
-    await connection.aclose()
 
 
 async def cli(site: Site, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:

@@ -9,23 +9,19 @@ import zlib
 from dataclasses import replace
 
 import pytest
-import redis.asyncio
 from click.testing import CliRunner
 from redis import Redis
 
 from service.cli.commands import main
-from service.clock import SystemClock
 from service.domain.ports import Claimed, Write
-from service.domain.reopens import Policy, Status
+from service.domain.reopens import Status
 from service.domain.threads import Intent, with_intent
 from service.kept import packed
-from service.ledger import open_ledger
 from service.ledger.packing import unpacked_json
 from service.ledger.requests import KeptRequest
-from service.queue import Bells
 from service.sources.base import Request
-from tests.edge.test_api import refused
 from tests.edge.test_retention import ended, event
+from tests.edge.told import refused
 from tests.running import Site, everything, reply, until
 
 ANNA = {
@@ -37,13 +33,6 @@ ANNA = {
 BEN = {"ticket_id": "ben-4712", "contact_id": 815_9999, "thread_id": 77_002, "message": "Ben is here"}
 IDS = {name: ANNA[name] for name in ("ticket_id", "contact_id", "thread_id")}
 TRACES = ("anna", "8154711", "77001", "heliotrope", "msg_anna")
-
-
-@pytest.fixture
-async def ledger(redis_url: str):
-    connection = redis.asyncio.Redis.from_url(redis_url)
-    yield open_ledger(connection, Bells(Redis()), SystemClock(), policy=Policy())
-    await connection.aclose()
 
 
 def traces(server: Redis) -> list[str]:

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-import redis.asyncio
 from redis import Redis
 
 from service.clock import SystemClock
 from service.domain.ports import Claimed, Write
-from service.domain.reopens import Policy, Reopen, Status
-from service.ledger import Ledger, open_ledger
+from service.domain.reopens import Reopen, Status
+from service.ledger import Ledger
 from service.ledger.admission import Admission
 from service.ledger.audit import By
 from service.ledger.bodies import KEPT_EXCHANGES, Exchange
 from service.ledger.heard import IN_BUCKET
 from service.ledger.listing import Wanted
 from service.ledger.reads import Delivery
-from service.queue import Bells
 from service.why import why
 
 ANNA = By("Anna", "dashboard", "because")
-
-
-@pytest.fixture
-async def ledger(redis_url: str) -> AsyncIterator[Ledger]:
-    connection = redis.asyncio.Redis.from_url(redis_url)
-    yield open_ledger(connection, Bells(Redis()), SystemClock(), policy=Policy())
-    await connection.aclose()
 
 
 async def admitted(ledger: Ledger, number: int, **more: object) -> str:

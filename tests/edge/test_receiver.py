@@ -6,19 +6,10 @@ import json
 
 import pytest
 
+from tests.edge.told import refused
 from tests.running import SECRETS, Site, reply, signed, until
 
 MIB = 1024 * 1024
-
-
-def refused(answer, status: int) -> str:
-    """The code of an error answer of this status."""
-    assert answer.status_code == status, answer.text
-    told = answer.json()
-    assert set(told) == {"error"}
-    assert set(told["error"]) == {"code", "message"}
-    assert len(told["error"]["message"]) > 20, "it must say what to mend"
-    return told["error"]["code"]
 
 
 def test_a_reply_is_stored_and_queued_before_the_answer(site: Site):

@@ -6,20 +6,17 @@ import itertools
 from dataclasses import replace
 
 import pytest
-import redis
-import redis.asyncio
 from redis import Redis
 
 from service.clock import SystemClock
 from service.domain.ports import Claimed, Write
-from service.domain.reopens import Policy, Status
+from service.domain.reopens import Status
 from service.domain.threads import Intent, KnownCase, with_intent
-from service.ledger import Ledger, open_ledger
+from service.ledger import Ledger
 from service.ledger.admission import Admission
 from service.ledger.codec import ARCHIVED
 from service.ledger.links import Link
 from service.ledger.retention import LOOKED_AT, Terms
-from service.queue import Bells
 from workers.keeper import Keeper
 
 DAY_MS = 86_400_000
@@ -34,13 +31,6 @@ GROWING = (
 @pytest.fixture
 def server(redis_url: str) -> Redis:
     return Redis.from_url(redis_url, decode_responses=True)
-
-
-@pytest.fixture
-async def ledger(redis_url: str):
-    connection = redis.asyncio.Redis.from_url(redis_url)
-    yield open_ledger(connection, Bells(Redis()), SystemClock(), policy=Policy())
-    await connection.aclose()
 
 
 def event(number: int, **more: object) -> Admission:

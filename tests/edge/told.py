@@ -1,8 +1,10 @@
-"""Whether an answer is what `/openapi.json` says: the little of JSON Schema that the document uses."""
+"""What answers of the API tell: errors in the contract's form, and all else as `/openapi.json` says it."""
 
 from __future__ import annotations
 
 from typing import Any
+
+import httpx
 
 TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
@@ -15,8 +17,20 @@ TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
+def refused(answer: httpx.Response, status: int) -> str:
+    """The code of an error answer of this status, which has the contract's form."""
+    assert answer.status_code == status, answer.text
+    told = answer.json()
+    assert set(told) == {"error"}
+    assert set(told["error"]) == {"code", "message"}
+    assert len(told["error"]["message"]) > 20, "it must say what to mend"
+    return told["error"]["code"]
+
+
 def faults(value: Any, schema: dict[str, Any], schemas: dict[str, Any], at: str = "") -> list[str]:
-    """What of `value` the schema does not allow, with the path of each."""
+    """What of `value` the schema does not allow, with the path of each: the little of JSON Schema that the
+    document uses.
+    """
     if "$ref" in schema:
         return faults(value, schemas[schema["$ref"].rpartition("/")[2]], schemas, at)
     for word in ("anyOf", "oneOf"):

@@ -27,7 +27,7 @@ import asyncio, sys
 import workers.acquire.wire
 from dataclasses import replace
 from service.clock import SystemClock
-from tests.edge.scripted_acquire import sending, settings
+from tests.edge.acquire.scripted import sending, settings
 from workers.acquire import AcquireClient
 
 origin, thread_id, options = sys.argv[1:]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import shutil
 import tempfile
 from dataclasses import dataclass, replace
 from functools import cache
@@ -65,12 +67,16 @@ def rsa_keys_of(_who: str) -> tuple[str, str, str]:
     )
     numbers = key.public_key().public_numbers()
     jwk = {"kty": "RSA", "kid": "key-1", "n": _encoded(numbers.n.to_bytes(256, "big")), "e": "AQAB"}
-    path = Path(_FOLDER.name, f"{numbers.n % 2**32}.json")
+    path = Path(_folder(), f"{numbers.n % 2**32}.json")
     path.write_text(json.dumps({"keys": [jwk]}))
     return private.decode(), public.decode(), str(path)
 
 
-_FOLDER = tempfile.TemporaryDirectory()
+@cache
+def _folder() -> str:
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder)
+    return folder
 
 
 def _configured() -> list[Configured]:

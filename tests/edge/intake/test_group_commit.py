@@ -9,45 +9,17 @@ import redis.asyncio
 from redis import Redis
 
 from service.clock import SystemClock
-from service.connections import async_client
 from service.domain.errors import LedgerUnavailable, NotAdmitted, Overloaded
-from service.domain.reopens import Policy, reopen_id
+from service.domain.reopens import reopen_id
 from service.intake import line
 from service.intake.commit import GroupCommit
-from service.ledger import Ledger, open_ledger
-from service.ledger.admission import Admission
-from service.queue import Bells
-
-
-@pytest.fixture
-async def connection(redis_url):
-    connection = async_client(redis_url, for_answers=True)
-    yield connection
-    await connection.aclose()
-
-
-@pytest.fixture
-def ledger(connection: redis.asyncio.Redis) -> Ledger:
-    return open_ledger(connection, Bells(Redis()), SystemClock(), policy=Policy())
+from service.ledger import Ledger
+from tests.edge.events import event
 
 
 @pytest.fixture
 def together(ledger: Ledger) -> GroupCommit:
     return GroupCommit(ledger.admissions, SystemClock())
-
-
-def event(name: str, thread_id: int = 5) -> Admission:
-    return Admission(
-        reopen_id=reopen_id("desk", name),
-        source="desk",
-        event_id=name,
-        delivery_id=f"delivery-{name}",
-        body_hash="hash",
-        ticket_id="T1",
-        contact_id=1,
-        thread_id=thread_id,
-        text="It broke again.",
-    )
 
 
 async def scripts_run(connection: redis.asyncio.Redis) -> int:

@@ -14,8 +14,11 @@ import pytest
 from service.clock import SystemClock
 from service.domain.errors import AccountRefused, ReadFailed
 from service.domain.outcomes import Done, NotSent, Unknown
-from tests.edge.scripted_acquire import (
+from tests.edge.acquire.scripted import (
+    CREATED,
+    HTML,
     KEY,
+    OWN_FORM,
     THREAD,
     Scripted,
     Step,
@@ -24,22 +27,11 @@ from tests.edge.scripted_acquire import (
     cut_after,
     free_port,
     hang,
-    scripted,
     sending,
     yes,
 )
 from workers.acquire.connection import ConnectionEnded, Course, Response
 from workers.acquire.connections import NoConnection, Opening
-
-CREATED = {"data": {"id": 1694, "threadId": THREAD}}
-OWN_FORM = {"code": 503, "message": "Down for maintenance"}
-HTML = b"<html><h1>503 Service Temporarily Unavailable</h1></html>"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Scripted]:
-    async with scripted() as server:
-        yield server
 
 
 async def test_the_last_check_comes_when_the_connection_stands(server: Scripted):

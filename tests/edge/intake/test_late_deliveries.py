@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 import pytest
-import redis.asyncio
-from redis import Redis
 
 from service.clock import SystemClock
-from service.connections import async_client
-from service.domain.reopens import Policy, reopen_id
-from service.ledger import Ledger, open_ledger
+from service.domain.reopens import reopen_id
 from service.ledger.admission import packed_delivery
-from service.queue import Bells
-from tests.edge.spooling import event, waiting_in
+from tests.edge.events import event
+from tests.edge.intake.spooling import waiting_in
 
 DAY_MS = 86_400_000
-
-
-@pytest.fixture
-async def connection(redis_url):
-    connection = async_client(redis_url, for_answers=True)
-    yield connection
-    await connection.aclose()
-
-
-@pytest.fixture
-def ledger(connection: redis.asyncio.Redis) -> Ledger:
-    return open_ledger(connection, Bells(Redis()), SystemClock(), policy=Policy())
 
 
 async def test_a_late_reply_comes_before_those_received_after_it(ledger, connection):

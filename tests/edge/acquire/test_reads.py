@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from service.domain.cases import Case, CasePage, ThreadRead
 from service.domain.errors import AccountRefused, ReadFailed
 from service.domain.ports import Acquire
-from tests.edge.scripted_acquire import CONTACT, THREAD, Scripted, answer, client, scripted
+from tests.edge.acquire.scripted import CONTACT, THREAD, Scripted, answer, client
 
 ROOT = {
     "id": THREAD,
@@ -35,19 +34,6 @@ LATER = {
     "description": "",
 }
 NO_RECORD = {"code": "ERROR_RECORD_NOT_FOUND", "message": "Record not found"}
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Scripted]:
-    async with scripted() as server:
-        yield server
-
-
-@pytest.fixture
-async def acquire(server: Scripted) -> AsyncIterator[Acquire]:
-    acquire = client(server, timeout_seconds=1)
-    yield acquire.session()
-    await acquire.aclose()
 
 
 def page(*cases: object, **more: Any) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -10,21 +9,7 @@ import pytest
 from service.domain.cases import Message, Messages
 from service.domain.errors import ReadFailed
 from service.domain.ports import Acquire
-from tests.edge.scripted_acquire import CONTACT, THREAD, Scripted, answer, client, hang, scripted
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Scripted]:
-    async with scripted() as server:
-        yield server
-
-
-@pytest.fixture
-async def acquire(server: Scripted) -> AsyncIterator[Acquire]:
-    acquire = client(server, timeout_seconds=1)
-    yield acquire.session()
-    await acquire.aclose()
-
+from tests.edge.acquire.scripted import CONTACT, THREAD, Scripted, answer, hang
 
 LAST = {
     "id": 3391,

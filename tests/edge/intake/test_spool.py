@@ -9,20 +9,15 @@ import sqlite3
 import stat
 
 import pytest
-import redis.asyncio
-from redis import Redis
 
-from service.clock import SystemClock
-from service.connections import async_client
 from service.domain.errors import LedgerUnavailable
-from service.domain.reopens import Policy, reopen_id
+from service.domain.reopens import reopen_id
 from service.embedded import FolderBusy
 from service.intake import detour as detours
 from service.intake.spool import FILE_NAME, Spool, SpoolUnusable
-from service.ledger import Ledger, open_ledger
 from service.ledger.admission import Admission
-from service.queue import Bells
-from tests.edge.spooling import event, receiving, tried_one, waiting_in
+from tests.edge.events import event
+from tests.edge.intake.spooling import receiving, tried_one, waiting_in
 
 MB = 1024 * 1024
 
@@ -30,18 +25,6 @@ MB = 1024 * 1024
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch):
     monkeypatch.setattr(detours, "AGAIN_SECONDS", 0.005)
-
-
-@pytest.fixture
-async def connection(redis_url):
-    connection = async_client(redis_url, for_answers=True)
-    yield connection
-    await connection.aclose()
-
-
-@pytest.fixture
-def ledger(connection: redis.asyncio.Redis) -> Ledger:
-    return open_ledger(connection, Bells(Redis()), SystemClock(), policy=Policy())
 
 
 async def test_an_outage_is_not_seen_from_outside(ledger, connection, tmp_path):

@@ -22,7 +22,8 @@ from cryptography.x509.oid import NameOID
 
 from service.clock import SystemClock
 from service.domain.outcomes import Done, NotSent
-from tests.edge.scripted_acquire import (
+from tests.edge.acquire.scripted import (
+    CREATED,
     THREAD,
     Scripted,
     answer,
@@ -37,15 +38,14 @@ from workers.acquire import AcquireClient
 from workers.acquire.connection import Connection
 from workers.acquire.connections import Opening
 
-CREATED = {"data": {"id": 1694, "threadId": THREAD}}
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TEXT = "x" * 8_000_000
 SENDER = """
 import asyncio, sys
 import uvloop
 from service.clock import SystemClock
-from tests.edge.scripted_acquire import sending, settings, yes
-from tests.edge.test_acquire_sockets import TEXT
+from tests.edge.acquire.scripted import sending, settings, yes
+from tests.edge.acquire.test_sockets import TEXT
 from workers.acquire import AcquireClient
 from workers.acquire.connection import Connection
 from workers.acquire.connections import Opening

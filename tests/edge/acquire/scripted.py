@@ -21,6 +21,9 @@ from workers.acquire import AcquireClient
 
 KEY = "key-for-tests-only"
 THREAD, CONTACT = 1683, 597752
+CREATED = {"data": {"id": 1694, "threadId": THREAD, "parentId": THREAD, "status": "active"}}
+OWN_FORM = {"code": 503, "message": "Down for maintenance"}
+HTML = b"<html><h1>503 Service Temporarily Unavailable</h1></html>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +197,16 @@ def client(
     return AcquireClient(
         settings(server.origin, **changes), clock=SystemClock(), concurrency=concurrency, tls=tls
     )
+
+
+async def outcome(server: Scripted, step: Step, **changes: Any) -> object:
+    """How a send ends that the server answers so."""
+    server.script(step)
+    acquire = client(server, **changes)
+    try:
+        return await acquire.session().send(sending(), may_send=yes)
+    finally:
+        await acquire.aclose()
 
 
 def sending(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 
 from service.domain.outcomes import Done, Misplaced, Outcome, Unknown
 from service.domain.ports import Sending
-from tests.edge.scripted_acquire import (
+from tests.edge.acquire.scripted import (
     CONTACT,
     KEY,
     THREAD,
@@ -21,12 +20,11 @@ from tests.edge.scripted_acquire import (
     Scripted,
     answer,
     client,
-    scripted,
     sending,
     yes,
 )
 
-PAGE = (Path(__file__).parents[1] / "fixtures" / "acquire-reopen-case.txt").read_text()
+PAGE = (Path(__file__).parents[2] / "fixtures" / "acquire-reopen-case.txt").read_text()
 PREFIX = "/api/v1/crm/messenger/chat"
 
 
@@ -65,10 +63,9 @@ def _json_after(marker: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Scripted]:
-    async with scripted() as server:
-        server.script(answer(200, _vendor_page().answer))
-        yield server
+def server(server: Scripted) -> Scripted:
+    server.script(answer(200, _vendor_page().answer))
+    return server
 
 
 async def send(server: Scripted, what: Sending, **changes: Any) -> tuple[Received, Outcome]:

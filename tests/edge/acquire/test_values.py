@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.edge.scripted_acquire import sending
+from tests.edge.acquire.scripted import sending
 from workers.acquire import parse
 from workers.acquire.classify import outcome_of
 from workers.acquire.retry_after import retry_after_seconds

@@ -11,7 +11,6 @@ import redis.asyncio
 
 from service.clock import SystemClock
 from service.domain.errors import LedgerUnavailable
-from service.domain.reopens import reopen_id
 from service.intake.commit import GroupCommit
 from service.intake.detour import Detour
 from service.intake.spool import Spool
@@ -61,21 +60,6 @@ async def receiving(ledger: Ledger, folder: Path, **how: int) -> AsyncIterator[R
         yield receiver
     finally:
         await receiver.detour.stop()
-
-
-def event(name: str, **more: object) -> Admission:
-    told = {
-        "reopen_id": reopen_id("desk", name),
-        "source": "desk",
-        "event_id": name,
-        "delivery_id": f"delivery-{name}",
-        "body_hash": "hash",
-        "ticket_id": "T1",
-        "contact_id": 1,
-        "thread_id": 5,
-        "text": "It broke again.",
-    }
-    return Admission(**{**told, **more})
 
 
 async def waiting_in(connection: redis.asyncio.Redis, box: str = "5") -> list[str]:
