@@ -21,6 +21,8 @@ from workers.leaving import Leaving
 from workers.pool import ConcurrentWorker
 from workers.runtime import Runtime
 
+log = logs.get_logger("workers")
+
 SWITCH_SECONDS = 0.0005
 """How long one thread may keep another from running. RQ's loop and the engine are threads of one process: at
 Python's 5 ms the engine waits so long, with a bell in hand, while RQ's registries are written.
@@ -44,6 +46,7 @@ def main() -> int:
     clock, name = SystemClock(), f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
     engine = Engine(lambda: Runtime.open(settings, clock, concurrency=concurrency), name=name)
     engine.start()
+    log.info("worker.started", worker=name, concurrency=concurrency)
     redis_url = settings.redis_url.reveal() if settings.redis_url else ""
     leaving = Leaving(clock, timeout_seconds=settings.acquire.timeout_seconds)
     status = ConcurrentWorker(

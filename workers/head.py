@@ -5,7 +5,7 @@ Every end is one fenced write to the ledger, which answers with the thread's nex
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ from workers.look import LookLags, ThreadMissing
 
 if TYPE_CHECKING:
     from service.domain.ports import Acquire, Gate, Ledger, Observation, Ticker
-    from service.domain.reopens import Policy, Reopen
+    from service.domain.reopens import Attempt, Policy, Reopen
 
 ACCOUNT_RECHECK_MS = 10_000
 LONGEST_RETRY_AFTER_SECONDS = 3_600.0
@@ -36,7 +36,7 @@ LONGEST_READ_LAG_MS = 300_000
 """What was seen longer ago than that and is missing now is no lag, or a clock has jumped."""
 
 
-def _unheeded(_: object) -> None: ...
+def _unheeded(*_: object) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,10 @@ class Tools:
     policy: Policy
     on_attempt: Callable[[AttemptOutcome], None] = _unheeded
     """Told how each attempt ended, once more where it is adopted afterwards."""
-    on_ended: Callable[[Reopen], None] = _unheeded
-    """Told of each head as it is written when it has come to an end, for now or for good."""
+    on_ended: Callable[[Reopen, Collection[Attempt]], None] = _unheeded
+    """Told of each head as it is written when it has come to an end, for now or for good, and of those of its
+    attempts that ended meanwhile.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Head:
         self.age_at_claim_ms = claimed.reopen.age_ms
         self.more_writes: list[Write] = []
         self.refused_case_id: int | None = None
+        self.ended: dict[int, Attempt] = {}
 
     async def succeed(
         self,
@@ -123,7 +126,7 @@ class Head:
             updated_ms=now_ms,
             claims=0,
         )
-        self.tools.on_ended(self.reopen)
+        self.tools.on_ended(self.reopen, self.ended.values())
         writes = (Write(self.reopen), *self.take_more_writes())
         return Ended(await self.tools.ledger.finish(self.lease, self.thread, *writes, observed=observed))
 
@@ -255,6 +258,8 @@ class Head:
         calls = self.tools.acquire.calls()
         last = replace(ended.attempts[-1], calls=(*ended.attempts[-1].calls, *calls))
         self.reopen = replace(ended, attempts=(*ended.attempts[:-1], last))
+        number = last.number if number is None else number
+        self.ended |= {each.number: each for each in self.reopen.attempts if each.number == number}
 
     def count(self, *, sent: bool) -> None:
         """Spend the attempt; `sent` ones reached Acquire."""

@@ -6,6 +6,7 @@ import asyncio
 import random
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from redis import Redis as SyncRedis
@@ -15,6 +16,7 @@ from service.domain.errors import LedgerUnavailable
 from service.ledger import Ledger, open_ledger
 from service.policy import policy, wait
 from service.queue import Bells
+from workers import lines
 from workers.acquire import AcquireClient
 from workers.careful import Careful
 from workers.exchanges import Exchanges, Kept
@@ -23,10 +25,12 @@ from workers.tally import Tally
 from workers.throttle import Care
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from redis.asyncio import Redis
 
     from service.clock import Clock
-    from service.domain.reopens import Policy
+    from service.domain.reopens import Attempt, Policy, Reopen
     from service.queue import Lane
     from service.settings import Settings
 
@@ -83,7 +87,7 @@ class Runtime:
             rng=self.rng,
             policy=self.policy,
             on_attempt=self.tally.attempt,
-            on_ended=exchanges.ended,
+            on_ended=partial(_ended, exchanges),
         )
 
     async def keep_telling(self) -> None:
@@ -101,3 +105,8 @@ class Runtime:
         await self.care.aclose()
         await self.acquire.aclose()
         await self.connection.aclose()
+
+
+def _ended(exchanges: Exchanges, reopen: Reopen, attempts: Collection[Attempt]) -> None:
+    exchanges.ended(reopen)
+    lines.tell(reopen, attempts)
