@@ -16,7 +16,7 @@ from service.domain.outcomes import (
     Unknown,
     Withheld,
 )
-from service.domain.ports import Acquire, Gate, Later, Sending
+from service.domain.ports import Acquire, Gate, Later, Place, Sending, Wanted
 from service.logs import get_logger
 
 if TYPE_CHECKING:
@@ -43,11 +43,17 @@ class Careful(Acquire, Gate):
         self._care = care
         self._paid = 0
 
-    async def admit(self, reopen: Reopen, now_ms: int) -> Later | None:
+    def wanted(self) -> Wanted | None:
+        return self._care.wanted(CALLS_A_HEAD, self._lane)
+
+    def unused(self) -> None:
+        self._care.not_begun()
+
+    async def admit(self, reopen: Reopen, now_ms: int, place: Place | None = None) -> Later | None:
         """A place for a look and a call, or why not now. A head that failed or waited before is a retry."""
         self._care.note_time(now_ms)
         is_retry = reopen.spent > 0 or reopen.waits > 0
-        later = await self._care.begin(CALLS_A_HEAD, is_retry=is_retry, lane=self._lane)
+        later = await self._care.begin(CALLS_A_HEAD, place, is_retry=is_retry, lane=self._lane)
         if later is None:
             self._paid = CALLS_A_HEAD
         return later

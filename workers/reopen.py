@@ -67,7 +67,7 @@ async def _run(head: Head) -> Claimed | None:
     head.tick()
     if head.reopen.claims >= POISON_CLAIMS:
         return (await head.hold("poison", "it ended its worker five times in a row")).following
-    later = await head.tools.gate.admit(head.reopen, head.now_ms())
+    later = await head.tools.gate.admit(head.reopen, head.now_ms(), head.claimed.place)
     if later is not None:
         return (await head.snooze(later.until_ms, later.why)).following
     head.note_interruption()

@@ -48,17 +48,26 @@ class Ringing:
         """
         tools = self._runtime.tools(lane)
         async with self._alone.beside_others():
-            try:
-                claimed = await tools.ledger.claim(name, bell=bell, token=uuid4().hex)
-            except LedgerUnavailable as away:
-                log.warning("bell.redis_away", name=name, error=str(away))
-                return 0
-            if not isinstance(claimed, Claimed):
+            claimed = await self._claimed(name, bell, tools)
+            if claimed is None:
                 return 0
             if claimed.reopen.claims < ALONE_CLAIMS:
                 return await self._work(claimed, tools, nullcontext())
         log.warning("reopen.runs_alone", reopen_id=claimed.reopen.id, claims=claimed.reopen.claims)
         return await self._work(claimed, tools, self._alone.nothing_beside())
+
+    async def _claimed(self, name: str, bell: str | None, tools: Tools) -> Claimed | None:
+        wanted = tools.gate.wanted()
+        try:
+            claimed = await tools.ledger.claim(name, bell=bell, token=uuid4().hex, wanted=wanted)
+        except LedgerUnavailable as away:
+            log.warning("bell.redis_away", name=name, error=str(away))
+            claimed = None
+        if isinstance(claimed, Claimed):
+            return claimed
+        if wanted:
+            tools.gate.unused()
+        return None
 
     async def keep_leases(self) -> None:
         """Renew what is held, for as long as this runs."""

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from service.domain.breaker import FIRST_PAUSE_SECONDS, Breaker, after_calls
 from service.domain.errors import LedgerUnavailable
-from service.domain.ports import Later
-from service.ledger.care import Full, Given, Spent
+from service.domain.ports import Full, Given, Later, Spent
 from service.logs import get_logger
 
 if TYPE_CHECKING:
     from service.clock import Clock
+    from service.domain.ports import Place, Wanted
     from service.ledger.care import Care as SharedCare
     from service.queue import Lane
 
@@ -74,27 +74,50 @@ class Care:
             return Later(now_ms, LEAVING)
         return None
 
-    async def begin(self, calls: int, *, is_retry: bool, lane: Lane) -> Later | None:
-        """The same as `place`, for work that begins. Where nothing was answered lately, all that waits could
-        meet an Acquire that hangs, and nobody knows before the first time-out: so a few go first, and the
-        others follow at the first answer.
+    def wanted(self, calls: int, lane: Lane) -> Wanted | None:
+        """The place that work which is about to be claimed asks for along with it; it counts as begun then.
+        None where it would wait here first, or need not ask.
         """
-        async with self._beginning[lane]:
-            patient_until = self._clock.monotonic() + PATIENCE_SECONDS
-            while self._is_cold() and self._clock.monotonic() < patient_until and self.stopped() is None:
-                left = await self._wait(WARMING_SECONDS)
-                if left is not None:
-                    return left
-            self._gone_first += 1
-        later = await self.place(calls, is_retry=is_retry, lane=lane)
+        waits = self._beginning[lane].locked() or self._turns[lane].locked() or self._is_cold()
+        if waits or self._no_places.is_set() or self.stopped() is not None or self._is_unlimited():
+            return None
+        self._gone_first += 1
+        return self._shared.wanted(calls, lane)
+
+    def not_begun(self) -> None:
+        """What counted as begun was put off, or came to nothing."""
+        self._gone_first = max(0, self._gone_first - 1)
+
+    async def begin(
+        self, calls: int, place: Place | None = None, *, is_retry: bool, lane: Lane
+    ) -> Later | None:
+        """Wait until work may begin with so many calls; or why not now. `place` is what it was given with its
+        claim. Where nothing was answered lately, all that waits could meet an Acquire that hangs, and nobody
+        knows before the first time-out: so a few go first, and the others follow at the first answer.
+        """
+        if place is None:
+            async with self._beginning[lane]:
+                patient_until = self._clock.monotonic() + PATIENCE_SECONDS
+                while self._is_cold() and self._clock.monotonic() < patient_until and self.stopped() is None:
+                    left = await self._wait(WARMING_SECONDS)
+                    if left is not None:
+                        return left
+                self._gone_first += 1
+        if place is None or isinstance(place, Full):
+            later = await self.place(calls, is_retry=is_retry, lane=lane)
+        else:
+            later = await self._taken(place)
         if later is not None:
-            self._gone_first = max(0, self._gone_first - 1)
+            self.not_begun()
         return later
 
     async def place(self, calls: int, *, is_retry: bool = False, lane: Lane = "live") -> Later | None:
         """Wait until so many calls may be made; or why not now."""
         async with self._turns[lane]:
             place = await self._place(calls, lane, is_retry=is_retry)
+        return await self._taken(place)
+
+    async def _taken(self, place: Given | Spent | Later) -> Later | None:
         match place:
             case Later():
                 return place

@@ -47,9 +47,35 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """The calls may be made in so long."""
+
+    wait_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """No place now; ask again in so long."""
+
+    again_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """The retry budget is used up for so long."""
+
+    later_ms: int
+
+
+Place: TypeAlias = Given | Full | Spent
+"""What becomes of calls under the account's limits."""
+
+
+@dataclass(frozen=True, slots=True)
 class Claimed:
     """The head of a thread is ours to work. `read_lag_ms` is the worst read lag measured of this account;
-    `forgot_ms` is when Redis last started anew and may have forgotten what it confirmed, 0 for never.
+    `forgot_ms` is when Redis last started anew and may have forgotten what it confirmed, 0 for never; `place`
+    is for its first calls, where one was asked for.
     """
 
     lease: Lease
@@ -57,6 +83,7 @@ class Claimed:
     thread: Thread
     read_lag_ms: int = 0
     forgot_ms: int = 0
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +106,8 @@ class Write:
 
 
 Observation: TypeAlias = tuple[Effect, Claim]
+Wanted: TypeAlias = tuple[float, ...]
+"""A place for calls as the ledger is asked for it: whoever cares for Acquire knows what it says."""
 
 
 class Ledger(Protocol):
@@ -88,8 +117,12 @@ class Ledger(Protocol):
     `LedgerUnavailable` when it is not known to have happened.
     """
 
-    async def claim(self, name: str, *, bell: str | None, token: str) -> Claimed | Unclaimed:
-        """Take the thread that `name` (a reopen's id or a box) belongs to, and its head."""
+    async def claim(
+        self, name: str, *, bell: str | None, token: str, wanted: Wanted | None = None
+    ) -> Claimed | Unclaimed:
+        """Take the thread that `name` (a reopen's id or a box) belongs to, and its head, with a place for its
+        first calls where one is wanted.
+        """
 
     async def save(self, lease: Lease, thread: Thread, *writes: Write, durably: bool = False) -> Lease:
         """Fenced. Write the thread and records; the lease is renewed by it. With `durably` it raises
@@ -166,5 +199,13 @@ class Later:
 class Gate(Protocol):
     """Care for Acquire, shared by all workers."""
 
-    async def admit(self, reopen: Reopen, now_ms: int) -> Later | None:
-        """None: go. It may wait, for seconds at most, for a place under the rate limit."""
+    def wanted(self) -> Wanted | None:
+        """What to ask for along with a claim, so that its first call waits for no further question."""
+
+    def unused(self) -> None:
+        """The claim came to nothing, and with it what was wanted."""
+
+    async def admit(self, reopen: Reopen, now_ms: int, place: Place | None) -> Later | None:
+        """None: go. It may wait, for seconds at most, for a place under the rate limit where `place`, which
+        came with the claim, is none.
+        """

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from service.domain.breaker import WINDOW_SECONDS, Breaker, Calls
+from service.domain.ports import Full, Given, Spent
+from service.ledger.scripts import packed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from service.domain.ports import Place, Wanted
     from service.ledger.scripts import Scripts
     from service.queue import Lane
 
@@ -25,30 +27,6 @@ CALLS_LEFT = 3
 """What has waited leaves a new reply's look and call in the bucket."""
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
-    """The calls may be made in so long."""
-
-    wait_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Full:
-    """No place now; ask again in so long."""
-
-    again_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """The retry budget is used up for so long."""
-
-    later_ms: int
-
-
-Place: TypeAlias = Given | Full | Spent
-
-
 class Care:
     """Every method raises `LedgerUnavailable` where Redis is away."""
 
@@ -59,20 +37,17 @@ class Care:
         self.flow = max(LEAST_FLOW, retry_share * rate_per_second)
         self.most = BUDGET_SECONDS * self.flow
 
-    async def reserve(self, calls: int, *, is_retry: bool = False, lane: Lane = "live") -> Place:
-        """A place for so many calls; what is of the backlog gets one only where it is in nobody's way."""
+    def wanted(self, calls: int, lane: Lane) -> Wanted:
+        """A place for so many calls, as `places.lua` is asked for it; what is of the backlog gets one only
+        where it is in nobody's way.
+        """
         each_us = round(1_000_000 / self.rate) if self.rate else 0
         ahead_us, left = (round(AHEAD_SECONDS * 1_000_000), 0) if lane == "live" else (0, CALLS_LEFT)
-        bucket = (each_us, calls, max(1, round(self.rate)))
-        budget = ("1" if is_retry else "0", str(self.flow), str(self.most))
-        row = await self._scripts.run("reserve", *bucket, *budget, ahead_us, left)
-        match row[0]:
-            case "given":
-                return Given(int(row[1]) / 1_000_000)
-            case "full":
-                return Full(int(row[1]) / 1_000_000)
-            case _:
-                return Spent(int(row[1]))
+        return (each_us, calls, max(1, round(self.rate)), self.flow, self.most, ahead_us, left)
+
+    async def reserve(self, calls: int, *, is_retry: bool = False, lane: Lane = "live") -> Place:
+        asked = packed(self.wanted(calls, lane))
+        return place_from(await self._scripts.run("reserve", "1" if is_retry else "0", asked))
 
     async def note(self, answered: int, failed: int) -> tuple[Breaker, Calls, int]:
         """Note how calls ended; returns the breaker, how the latest calls did, and Redis' time."""
@@ -93,6 +68,16 @@ class Care:
         """The same for the pace alone."""
         was = (before.changed_ms, before.paced_ms, str(before.pace))
         return bool(await self._scripts.run("pace", *was, str(pace)))
+
+
+def place_from(row: Sequence[str]) -> Place:
+    match row[0]:
+        case "given":
+            return Given(int(row[1]) / 1_000_000)
+        case "full":
+            return Full(int(row[1]) / 1_000_000)
+        case _:
+            return Spent(int(row[1]))
 
 
 def breaker_from(fields: Mapping[str, str]) -> Breaker:

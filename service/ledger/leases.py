@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from service.domain.errors import Fenced
 from service.domain.ports import Claimed, Lease, Unclaimed
 from service.domain.reopens import DONE
 from service.ledger import codec, thread_codec
+from service.ledger.care import place_from
 from service.ledger.links import WAITS_FOR_LINK
 from service.ledger.rewrites import Rewrites, Written
 from service.ledger.scripts import ask, packed
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from service.domain.ports import Observation, Ticker, Write
+    from service.domain.ports import Observation, Ticker, Wanted, Write
     from service.domain.reopens import Reopen
     from service.domain.threads import Thread
     from service.ledger.scripts import Scripts
@@ -38,9 +40,13 @@ class Leases:
         self._quarantine_ms = quarantine_ms
         self.rewrites = Rewrites(scripts, ticker, quarantine_ms=quarantine_ms)
 
-    async def claim(self, name: str, *, bell: str | None, token: str) -> Claimed | Unclaimed:
+    async def claim(
+        self, name: str, *, bell: str | None, token: str, wanted: Wanted | None = None
+    ) -> Claimed | Unclaimed:
         asked_at = self._ticker.boottime()
-        row = await self._scripts.run("claim", name, bell or "", token, self._quarantine_ms, self._lease_ms)
+        place = packed(wanted) if wanted else ""
+        limits = (self._quarantine_ms, self._lease_ms)
+        row = await self._scripts.run("claim", name, bell or "", token, *limits, place)
         return self._claimed(row, token, asked_at)
 
     async def save(self, lease: Lease, thread: Thread, *writes: Write, durably: bool = False) -> Lease:
@@ -145,13 +151,14 @@ class Leases:
         if row[0] == "unclaimed":
             until_ms = int(row[2])
             return Unclaimed(row[1], until_ms or None)
-        _, box, epoch, now, read_lag_ms, forgot_ms, record, thread_fields = row
+        _, box, epoch, now, read_lag_ms, forgot_ms, record, thread_fields, *place = row
         reopen = codec.reopen_from(_pairs(record))
         thread_id = int(box) if box.isdigit() else 0
         thread, noted = thread_codec.thread_from(thread_id, _pairs(thread_fields), int(now))
         known_cases = frozenset(thread.cases)
         lease = Lease(box, token, epoch, self._lease_ms, asked_at, int(now), noted, known_cases, step)
-        return Claimed(lease, reopen, thread, int(read_lag_ms), int(forgot_ms))
+        given = place_from(place[0]) if place else None
+        return Claimed(lease, reopen, thread, int(read_lag_ms), int(forgot_ms), given)
 
 
 def _told(write: Write) -> dict[str, object]:
@@ -167,5 +174,6 @@ def _told(write: Write) -> dict[str, object]:
     return told
 
 
-def _pairs(flat: list[str]) -> dict[str, str]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))
+def _pairs(told: str) -> dict[str, str]:
+    flat = json.loads(told)  # an empty list is an object to Lua
+    return dict(zip(flat[::2], flat[1::2], strict=True)) if flat else {}

@@ -8,7 +8,7 @@ import pytest
 
 from service.clock import SystemClock
 from service.domain.breaker import FIRST_PACE
-from service.ledger.care import Full, Given, Spent
+from service.domain.ports import Full, Given, Spent
 from service.ledger.flow import Flow, Flows
 from tests.contract.caring import redis_ms, shared_care
 from workers import throttle

@@ -40,7 +40,8 @@ async def test_a_claim_whose_worker_lives_is_not_counted(ledger: Ledger, error, 
         raise error
 
     monkeypatch.setattr(ringing, "work", interrupted)
-    runtime = SimpleNamespace(ledger=ledger, tools=lambda _: SimpleNamespace(ledger=ledger.leases))
+    gate = SimpleNamespace(wanted=lambda: None)
+    runtime = SimpleNamespace(ledger=ledger, tools=lambda _: SimpleNamespace(ledger=ledger.leases, gate=gate))
     for _ in range(6):
         await ringing.Ringing(runtime).answer("id-1", None)
     claimed = await ledger.leases.claim("id-1", bell=None, token="next")

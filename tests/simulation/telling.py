@@ -70,7 +70,8 @@ def _script(rows: list[Any]) -> str:
     """What a script answered."""
     match rows:
         case ["claimed", box, _, _, read_lag, forgot, record, _, *_]:
-            fields = dict(zip(record[::2], record[1::2], strict=True))
+            flat = json.loads(record)
+            fields = dict(zip(flat[::2], flat[1::2], strict=True))
             more = f", read lag {read_lag} ms" if read_lag != "0" else ""
             more += ", Redis may have forgotten" if forgot != "0" else ""
             return f"claimed {box}: head {fields['event_id']} ({fields['status']}{more})"

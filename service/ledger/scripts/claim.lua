@@ -4,7 +4,9 @@
 -- ARGV[3]  token, chosen by the caller: the same call twice claims once
 -- ARGV[4]  quarantine_ms
 -- ARGV[5]  lease_ms
--- Returns {'claimed', ...} as take_head does, or {'unclaimed', why, until_ms}.
+-- ARGV[6]  JSON list: what `place` (places.lua) is told, where the head wants a place for its calls at once; else ''
+-- Returns {'claimed', ...} as take_head does, and what `place` returns where one is wanted, or
+-- {'unclaimed', why, until_ms}.
 
 local name, bell, token = ARGV[1], ARGV[2], ARGV[3]
 local now = now_ms()
@@ -18,4 +20,11 @@ end
 if redis.call('HEXISTS', P .. 'leases', box) == 1 and not held_by(box, token) then
   return { 'unclaimed', 'busy', '0' }
 end
-return take_head(box, token, epoch_id, now, tonumber(ARGV[5]))
+local answer, head = take_head(box, token, epoch_id, now, tonumber(ARGV[5]))
+if head and ARGV[6] ~= '' then
+  -- One that failed or waited before is a retry.
+  local r = redis.call('HMGET', P .. 'r:' .. head, 'spent', 'waits')
+  local is_retry = tonumber(r[1] or '0') > 0 or tonumber(r[2] or '0') > 0
+  answer[#answer + 1] = place(is_retry, unpack(cjson.decode(ARGV[6])))
+end
+return answer

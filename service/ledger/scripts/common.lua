@@ -309,7 +309,9 @@ local function head_of(box)
   return nil
 end
 
--- Take the box's head where one is due, else give the lease back, all in this script (rule 12).
+-- Take the box's head where one is due, else give the lease back, all in this script (rule 12). Record and thread are
+-- answered as a JSON list each, which a client reads far quicker than Redis' own lists. Returns the answer, and the
+-- head's id where it was taken.
 local function take_head(box, token, epoch_id, now, lease_ms)
   local head = head_of(box)
   local why, until_ms, probing = blocked(now)
@@ -341,8 +343,8 @@ local function take_head(box, token, epoch_id, now, lease_ms)
   local a = redis.call('HMGET', P .. 'account', 'read_lag_ms', 'forgot_ms')
   return {
     'claimed', box, epoch_id, text(now), a[1] or '0', a[2] or '0',
-    redis.call('HGETALL', P .. 'r:' .. head), redis.call('HGETALL', P .. 't:' .. box),
-  }
+    cjson.encode(redis.call('HGETALL', P .. 'r:' .. head)), cjson.encode(redis.call('HGETALL', P .. 't:' .. box)),
+  }, head
 end
 
 -- Whether a bell still stands in RQ's queue behind others: not where its worker was killed with it in hand.

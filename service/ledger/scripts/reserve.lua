@@ -1,42 +1,6 @@
--- Places for calls under the account's rate limit, and under its pace after a pause (service/domain/breaker.py), given
--- in the order of asking, and none that is too far ahead; a retry also needs its budget.
--- ARGV[1]  microseconds in which one call's worth flows into the rate limit's bucket, 0 for no limit
--- ARGV[2]  how many calls
--- ARGV[3]  how many calls the bucket holds
--- ARGV[4]  '1' for a retry
--- ARGV[5]  calls a second that flow into the retry budget
--- ARGV[6]  the most that the retry budget holds, in calls
--- ARGV[7]  how far ahead a place may be, in microseconds
--- ARGV[8]  how many calls have to be left in the bucket for others
--- Returns {'given', microseconds to wait for the place}, {'full', microseconds after which to ask again}, or
--- {'spent', milliseconds until the retry budget has enough}.
+-- A place for calls to Acquire (places.lua).
+-- ARGV[1]  '1' for a retry
+-- ARGV[2]  JSON list of numbers: what `place` is told in turn
+-- Returns what `place` does.
 
-local t = redis.call('TIME')
-local now = tonumber(t[1]) * 1000000 + tonumber(t[2])
-local each, calls, holds = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local pace = tonumber(redis.call('HGET', P .. 'breaker', 'pace') or '0')
-if pace > 0 then
-  holds = each > 0 and math.min(holds, pace) or pace
-  each = math.max(each, math.floor(1000000 / pace))
-end
-local full_at = math.max(now, tonumber(redis.call('GET', P .. 'rate') or '0'))
-local ahead = full_at + each * calls - now - each * holds
-local too_far = ahead - tonumber(ARGV[7]) + each * tonumber(ARGV[8])
-if full_at > now and too_far > 0 then
-  return { 'full', text(math.min(full_at - now, too_far)) }
-end
-if ARGV[4] == '1' then
-  local flow, most = tonumber(ARGV[5]), tonumber(ARGV[6])
-  local b = redis.call('HMGET', P .. 'budget', 'calls', 'us')
-  local had = math.min(most, tonumber(b[1] or ARGV[6]) + flow * (now - tonumber(b[2] or text(now))) / 1000000)
-  local enough = had >= math.min(calls, most)
-  redis.call('HSET', P .. 'budget', 'calls', tostring(enough and had - calls or had), 'us', text(now))
-  if not enough then
-    return { 'spent', text(math.ceil((math.min(calls, most) - had) / flow * 1000)) }
-  end
-end
-if each > 0 then
-  full_at = full_at + each * calls
-  redis.call('SET', P .. 'rate', text(full_at), 'PX', math.ceil((full_at - now) / 1000) + 1000)
-end
-return { 'given', text(math.max(0, ahead)) }
+return place(ARGV[1] == '1', unpack(cjson.decode(ARGV[2])))
