@@ -56,6 +56,8 @@ def explain(
 
 def read(kind: Kind, source: SourceSettings, request: Request) -> Explained:
     """What the receiver would make of this request, which was verified before."""
+    if request.method in {"GET", "HEAD"}:
+        return Explained(verified=True, probe=SET_UP_PING)
     if kind.probes_with_empty_body and request.body.strip() in {b"", b"[]"}:
         return Explained(verified=True, probe=SET_UP_PING)
     try:

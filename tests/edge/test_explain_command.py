@@ -48,6 +48,14 @@ def as_file(request, **changes):
     }
 
 
+@pytest.mark.parametrize("method", ["GET", "head"])
+def test_a_set_up_probe_is_told_as_one(tmp_path, method):
+    """What a helpdesk asks when its webhook is set up is a probe, and nothing is amiss with its body."""
+    request = {"method": method, "url": "https://hooks.example.test/", "headers": {}, "body": ""}
+    line, _ = told(tmp_path, request, "--kind", "standard", "--secret-env", "THE_SECRET", "--now", AT)
+    assert (line["probe"], line["malformed"], line["events"]) == ("set_up_ping", None, [])
+
+
 @pytest.mark.parametrize(("kind", "case"), payload_cases(), ids=lambda value: str(value)[:20])
 def test_every_published_payload_is_read_without_a_configuration(tmp_path, kind, case):
     """With no option and no signature it says why nothing is verified, and reads on all the same."""
