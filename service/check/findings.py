@@ -5,15 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
 
+from service.check.finding import Finding
+from service.check.of_redis import RedisState
 from service.settings import Settings, SettingsError, SourceSettings
 from service.sources import KINDS
-
-if TYPE_CHECKING:
-    from service.check.of_redis import RedisState
 
 SECRET_CHARACTERS = 16
 DISTINCT_CHARACTERS = 6
@@ -22,16 +19,6 @@ STANDARD_SECRET_BYTES = 24
 SILENT_SWEEPER_SECONDS = 30
 CLOCK_WARNING_SECONDS = 5
 CLOCK_ERROR_SECONDS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One fault: `code` is a slug for programs, `message` what is wrong, `mend` what to do about it."""
-
-    severity: Literal["error", "warning"]
-    code: str
-    message: str
-    mend: str
 
 
 def settings_faults(error: SettingsError) -> list[Finding]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.check.findings import Finding
+from service.check.finding import Finding
 from service.settings import RedisSettings
 
 OLDEST_REDIS = (6, 2)

@@ -18,7 +18,7 @@ from rq.suspension import WORKERS_SUSPENDED
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from service.check import findings, of_redis
-from service.check.findings import Finding
+from service.check.finding import Finding
 from service.check.of_redis import RedisState
 from service.check.spool import probe_spool
 from service.clock import Clock

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from service.check.findings import Finding
+from service.check.finding import Finding
 from service.intake.spool import FILE_NAME
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from service.check.findings import Finding
+    from service.check.finding import Finding
     from service.clock import Clock
     from service.ledger import Ledger
     from service.settings import Settings, SourceSettings
