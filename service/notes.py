@@ -48,7 +48,10 @@ class Notes(Generic[Item]):
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
-            await self._flush()
+            try:
+                await self._flush()
+            except Exception:
+                log.exception("notes.fault")
 
     async def _flush(self) -> None:
         batch = list(self._waiting)

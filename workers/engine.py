@@ -51,6 +51,10 @@ class Engine:
         self._thread.start()
         self._ready.result(START_LIMIT_SECONDS)
 
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
     def submit(self, name: str, bell: str, lane: Lane, *, limit_seconds: float) -> Future[int]:
         """Answer a bell; the future ends when nothing of its thread is due, with how many were worked."""
         return asyncio.run_coroutine_threadsafe(self._answer(name, bell, lane, limit_seconds), self._loop)
@@ -62,13 +66,16 @@ class Engine:
 
     def drain(self, leaving: Leaving) -> None:
         """Let what is in flight finish, hand back the rest, and end, each in its time."""
-        if self._thread.is_alive():
+        if self.is_alive:
             asyncio.run_coroutine_threadsafe(self._drain(leaving), self._loop)
             self._thread.join(leaving.left(steps.ENGINE_ENDS_SECONDS))
 
     def _run(self) -> None:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(self._live())
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._live())
+        except Exception:
+            log.exception("engine.fault")
 
     async def _live(self) -> None:
         self._loop = asyncio.get_running_loop()

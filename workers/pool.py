@@ -101,7 +101,7 @@ class ConcurrentWorker(BaseWorker):
         self._beat_at = self._asked_at = float("-inf")
 
     def run(self) -> int:
-        """Work until a signal asks to stop: 0 then, and 1 where RQ's loop ended by itself, over a fault."""
+        """Work until a signal asks to stop: 0 then, and 1 where RQ's loop or the engine ended by itself."""
         self._install_signal_handlers()  # RQ does so after others can see the worker, and signal it
         self._bookkeeper.start()
         self.work(logging_level=None)
@@ -123,7 +123,7 @@ class ConcurrentWorker(BaseWorker):
     ) -> tuple[Job, Queue] | None:
         """The next bells, as soon as there is room: what is not popped, others may take. None: stop."""
         away_seconds = 0.0
-        while not self._stop_requested:
+        while not self._stop_requested and self._engine.is_alive:
             try:
                 self._look_after_itself()
                 self._bells = self._pop()

@@ -80,6 +80,9 @@ class Ringing:
             except LedgerUnavailable as away:
                 log.warning("lease.not_renewed", error=str(away), count=len(self._held))
                 continue
+            except Exception:
+                log.exception("lease.fault", count=len(self._held))
+                continue
             for box in lost & set(self._held):
                 log.warning("lease.lost", box=box)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from redis import Redis as SyncRedis
 from service.connections import async_client
 from service.domain.errors import LedgerUnavailable
 from service.ledger import Ledger, open_ledger
+from service.logs import get_logger
 from service.policy import policy, wait
 from service.queue import Bells
 from workers import lines
@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from service.queue import Lane
     from service.settings import Settings
 
-
 TELL_SECONDS = 2.0
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,12 @@ class Runtime:
         """Tell the ledger every few seconds what people may want to know, until cancelled."""
         while True:
             await asyncio.sleep(TELL_SECONDS)
-            with suppress(LedgerUnavailable):
+            try:
                 await self.tell()
+            except LedgerUnavailable:
+                continue
+            except Exception:
+                log.exception("telling.fault")
 
     async def tell(self) -> None:
         await self.tally.tell(self.ledger.tallies)

@@ -128,6 +128,9 @@ class Detour:
             log.error("spool.cannot_write", error=str(error))  # noqa: TRY400 - the words say it all
             away = LedgerUnavailable(f"Redis is away, and the spool cannot be written: {error}")
             answers = [away] * len(batch)
+        except Exception as fault:
+            log.exception("spool.fault")
+            answers = [LedgerUnavailable(f"a fault of ours: {type(fault).__name__}")] * len(batch)
         for each, answer in zip(batch, answers, strict=True):
             each.resolve(answer)
 
@@ -156,6 +159,11 @@ class Detour:
                     await asyncio.sleep(AGAIN_SECONDS)
                 except (sqlite3.Error, OSError) as error:
                     log.error("spool.cannot_read", error=str(error))  # noqa: TRY400 - as above
+                    await asyncio.sleep(AGAIN_SECONDS)
+                except Exception:
+                    # What waits keeps its place: nothing may pass it, and it is tried again.
+                    log.exception("spool.fault")
+                    together = 1
                     await asyncio.sleep(AGAIN_SECONDS)
         finally:
             self._draining = None

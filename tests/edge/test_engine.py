@@ -5,14 +5,22 @@ from __future__ import annotations
 import asyncio
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
+
+import pytest
+import redis
 
 from bench import stack
 from service.clock import SystemClock
+from service.ledger.leases import Leases
 from service.settings import load
+from workers import ringing, runtime
 from workers.engine import Engine
 from workers.leaving import Leaving
+from workers.pool import ConcurrentWorker
 from workers.runtime import Runtime
+from workers.tally import Tally
 
 
 class _Sweeps:
@@ -45,4 +53,35 @@ def test_a_lost_cancellation_does_not_keep_a_worker(tmp_path, redis_url):
     engine.start()
     assert sweeps.asked.wait(5)
     engine.drain(Leaving(SystemClock(), timeout_seconds=3))
-    assert not engine._thread.is_alive()
+    assert not engine.is_alive
+
+
+def test_a_worker_ends_where_its_engine_died(redis_url):
+    """Without an engine nothing is popped any more, and the process ends to be started again."""
+    with redis.Redis.from_url(redis_url) as client:
+        engine: Any = SimpleNamespace(is_alive=False)
+        worker = ConcurrentWorker(
+            client, engine, SystemClock(), name="w1", concurrency=1, leaving=SimpleNamespace()
+        )
+        assert worker.dequeue_job_and_maintain_ttl(None) is None
+
+
+@pytest.mark.parametrize("broken", [(Tally, "tell"), (Leases, "renew")])
+def test_a_fault_beside_the_bells_does_not_end_the_engine(tmp_path, redis_url, monkeypatch, broken):
+    """What tells of calls, or renews leases, goes on after a fault of ours: the next round may go well."""
+    settings = load(stack.environment(tmp_path, redis_url, "http://127.0.0.1:9"), role="work", cwd=tmp_path)
+    again = threading.Semaphore(0)
+
+    async def fails(*_: object) -> None:
+        again.release()
+        raise ValueError
+
+    monkeypatch.setattr(runtime, "TELL_SECONDS", 0.001)
+    monkeypatch.setattr(ringing, "RENEWALS_A_LEASE", 10_000)
+    monkeypatch.setattr(*broken, fails)
+    engine = Engine(lambda: Runtime.open(settings, SystemClock(), concurrency=1), name="w1")
+    engine.start()
+    assert all(again.acquire(timeout=5) for _ in range(3))
+    assert engine.is_alive
+    monkeypatch.undo()
+    engine.drain(Leaving(SystemClock(), timeout_seconds=3))

@@ -99,6 +99,27 @@ async def test_what_waits_is_known_when_it_comes_again(ledger, tmp_path):
         assert (await ledger.counts.stats(0)).accepted == 4
 
 
+async def test_a_fault_of_ours_leaves_nobody_without_an_answer(ledger, connection, tmp_path, monkeypatch):
+    """Where writing the spool meets a fault, the delivery is refused; one in draining leaves what waits."""
+    async with receiving(ledger, tmp_path / "spool") as receiver:
+        receiver.way.is_cut = lambda: True
+        assert await tried_one(receiver, event("one")) == "accepted"
+        with monkeypatch.context() as broken:
+            broken.setattr(receiver.spool, "write", _fails)
+            assert await tried_one(receiver, event("two")) == "a fault of ours: ValueError"
+        drains = asyncio.Event()
+        receiver.way.is_cut = lambda: drains.set() or _fails()
+        await drains.wait()
+        assert await tried_one(receiver, event("three")) == "accepted"
+        receiver.way.is_cut = lambda: False
+        await receiver.drained()
+    assert await waiting_in(connection) == ["one", "three"]
+
+
+def _fails(*_: object) -> bool:
+    raise ValueError
+
+
 async def test_a_full_spool_refuses_and_what_waits_in_it_is_kept(ledger, connection, tmp_path):
     """Beyond its bound nothing is answered as stored; what was, is admitted, and then there is room again."""
     async with receiving(ledger, tmp_path / "spool", limit_bytes=MB) as receiver:
