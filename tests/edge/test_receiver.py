@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import pytest
 
@@ -298,3 +299,15 @@ def test_rejected_deliveries_are_noted(site: Site):
         return expected <= {(each["verdict"], each["reason"]) for each in told}
 
     assert until(noted)
+
+
+def test_what_comes_to_no_source_is_noted_nowhere(site: Site, caplog):
+    """An address that is no source's shows neither among the deliveries nor in the log."""
+    with caplog.at_level(logging.INFO, "service.receiver"):
+        refused(site.client.post("/webhooks/of-strangers"), 404)
+    site.deliver(age_seconds=1000)
+    told = until(lambda: site.api("GET", "/api/deliveries").json()["deliveries"])
+    assert [each["source"] for each in told] == ["support"]
+    (answered,) = [record for record in caplog.records if record.name == "service.receiver"]
+    assert "no_such_source" in repr(vars(answered))
+    assert "of-strangers" not in repr(vars(answered))

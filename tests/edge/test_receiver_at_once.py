@@ -73,6 +73,7 @@ def test_a_batch_is_answered_event_by_event(site: Site):
     assert held == {"status": "held", "reopen_id": held["reopen_id"], "reason": "contact_unknown"}
     assert repeated == {"status": "duplicate", "reopen_id": accepted["reopen_id"]}
     assert site.stats()["accepted"] == 2
+    assert site.reopen(accepted["reopen_id"])["deliveries"] == 2
     reordered = post_batch(site, [*reversed(events), message(1, "m-4")]).json()["results"]
     assert [each["status"] for each in reordered] == [
         *("duplicate", "duplicate", "ignored", "duplicate"),
