@@ -49,18 +49,18 @@ VERDICT: Schema = _object(
     optional=("reopen_id", "reason", "conflict"),
 )
 
+_CALL: dict[str, Schema] = {
+    "name": TEXT,
+    "started_at": TIME,
+    "duration_ms": COUNT,
+    "http_status": _nullable("integer"),
+    "error": MAYBE_TEXT,
+    "timings_ms": COUNTS,
+}
+
 SCHEMAS: dict[str, Schema] = {
     "Error": _object({"error": _object({"code": TEXT, "message": TEXT})}),
-    "Call": _object(
-        {
-            "name": TEXT,
-            "started_at": TIME,
-            "duration_ms": COUNT,
-            "http_status": _nullable("integer"),
-            "error": MAYBE_TEXT,
-            "timings_ms": COUNTS,
-        }
-    ),
+    "Call": _object(_CALL),
     "Attempt": _object(
         {
             "number": {"type": "integer", "minimum": 1},
@@ -242,24 +242,7 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
     "AlertsTried": _object({"results": _list(_object({"channel": TEXT, "error": MAYBE_TEXT}))}),
-    "Exchanges": _object(
-        {
-            "exchanges": _list(
-                _object(
-                    {
-                        "name": TEXT,
-                        "started_at": TIME,
-                        "duration_ms": COUNT,
-                        "http_status": _nullable("integer"),
-                        "error": MAYBE_TEXT,
-                        "timings_ms": COUNTS,
-                        "request": TEXT,
-                        "answer": TEXT,
-                    }
-                )
-            )
-        }
-    ),
+    "Exchanges": _object({"exchanges": _list(_object(_CALL | {"request": TEXT, "answer": TEXT}))}),
     "Forget": _object(
         {"contact_id": ID, "email": TEXT, "ticket_id": TEXT, "source": TEXT},
         optional=("contact_id", "email", "ticket_id", "source"),

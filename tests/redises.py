@@ -50,7 +50,13 @@ def node(server: Path, folder: Path, *options: str, port: int | None = None) -> 
     port = port or free_port()
     where = ("--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--logfile", "server.log")
     how = ("--save", "", "--appendonly", "yes", "--repl-diskless-sync-delay", "0", *options)
-    with subprocess.Popen([server, *where, *how]) as process:
+    with _running(port, server, *where, *how) as started:
+        yield started
+
+
+@contextmanager
+def _running(port: int, *command: str | Path) -> Iterator[Node]:
+    with subprocess.Popen(command) as process:
         started = Node(port, process)
         try:
             until(lambda: answers(started))
@@ -145,13 +151,8 @@ def watched(
 def _sentinel(server: Path, home: Path) -> Iterator[Node]:
     port = free_port()
     where = ("--port", str(port), "--bind", "127.0.0.1", "--dir", str(home), "--logfile", "sentinel.log")
-    with subprocess.Popen([server, str(home / "sentinel.conf"), "--sentinel", *where]) as process:
-        started = Node(port, process)
-        try:
-            until(lambda: answers(started))
-            yield started
-        finally:
-            process.kill()
+    with _running(port, server, home / "sentinel.conf", "--sentinel", *where) as started:
+        yield started
 
 
 def _knows_all(sentinel: Node, replicas: int) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
@@ -44,14 +46,21 @@ async def test_an_unknown_name_is_not_sent():
 
 async def test_a_connection_that_does_not_come_about_is_not_sent():
     """A connect that takes too long sent nothing."""
+    with _deaf() as (host, port):
+        ended = await _outcome_at(f"http://{host}:{port}", timeout_seconds=0.3)
+    assert isinstance(ended, NotSent)
+
+
+@contextmanager
+def _deaf() -> Iterator[tuple[str, int]]:
+    """Where a connect gets no answer: the line of those to be accepted is full."""
     with socket.socket() as listening, socket.socket() as first, socket.socket() as second:
         listening.bind(("127.0.0.1", 0))
         listening.listen(0)
         for filler in (first, second):
             filler.setblocking(False)
             filler.connect_ex(listening.getsockname())
-        ended = await _outcome_at(f"http://127.0.0.1:{listening.getsockname()[1]}", timeout_seconds=0.3)
-    assert isinstance(ended, NotSent)
+        yield listening.getsockname()
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
@@ -79,17 +88,9 @@ async def test_an_address_that_does_not_answer_does_not_hold_up_the_next(
     server: Scripted, monkeypatch: pytest.MonkeyPatch
 ):
     """Of a host's addresses the first that answers is taken, long before the others' time is up."""
-    with socket.socket() as listening, socket.socket() as first, socket.socket() as second:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen(0)
-        for filler in (first, second):
-            filler.setblocking(False)
-            filler.connect_ex(listening.getsockname())
-        port = urlsplit(server.origin).port
-        addresses = [
-            (socket.AF_INET, socket.SOCK_STREAM, 6, "", at)
-            for at in (listening.getsockname(), ("127.0.0.1", port))
-        ]
+    with _deaf() as (host, port):
+        answering = ("127.0.0.1", urlsplit(server.origin).port)
+        addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", at) for at in ((host, port), answering)]
 
         async def found(*_: object, **__: object) -> object:
             return addresses
