@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -15,27 +15,10 @@ from starlette.requests import Request
 from service.auth import COOKIE, LOGIN_ATTEMPTS, SESSION_SECONDS, Gatekeeper
 from service.server import DRAIN_SECONDS
 from service.settings import Secret, load
+from tests.clocks import HandClock
 from tests.running import ROOT, TOKEN, VIEWER_TOKEN, Site, environment, process, until
 
 ADMIN, VIEWER = {"token": TOKEN, "name": "Anna"}, {"token": VIEWER_TOKEN}
-
-
-class HandClock:
-    """A clock that is set by hand."""
-
-    def __init__(self) -> None:
-        self.moment = datetime(2026, 11, 25, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.moment
-
-    def now_ms(self) -> int:
-        return int(self.moment.timestamp() * 1000)
-
-    def monotonic(self) -> float:
-        return self.moment.timestamp()
-
-    boottime = monotonic
 
 
 @pytest.fixture

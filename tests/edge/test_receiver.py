@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -255,6 +257,17 @@ def test_a_body_may_hold_a_mebibyte(site: Site):
     assert refused(site.client.post("/webhooks/support", content=over, headers=headers), 413)
     chunks = (over[at : at + 65_536] for at in range(0, len(over), 65_536))
     assert refused(site.client.post("/webhooks/support", content=chunks, headers=headers), 413)
+
+
+def test_a_body_that_is_announced_as_too_large_is_not_waited_for(site: Site):
+    """Who announces more than 1 MiB is refused before the first byte of it."""
+    address = urlsplit(site.origin)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as sender:
+        head = (
+            f"POST /webhooks/support HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: {MIB + 1}\r\n\r\n"
+        )
+        sender.sendall(head.encode())
+        assert sender.recv(64).startswith(b"HTTP/1.1 413 ")
 
 
 def test_content_types_may_carry_parameters(site: Site):

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import h11
@@ -14,6 +15,7 @@ import pytest
 from service.clock import SystemClock
 from service.domain.errors import AccountRefused, ReadFailed
 from service.domain.outcomes import Done, NotSent, Unknown
+from tests.clocks import HandClock
 from tests.edge.acquire.scripted import (
     CREATED,
     HTML,
@@ -28,8 +30,10 @@ from tests.edge.acquire.scripted import (
     free_port,
     hang,
     sending,
+    settings,
     yes,
 )
+from workers.acquire import AcquireClient
 from workers.acquire.connection import ConnectionEnded, Course, Response
 from workers.acquire.connections import NoConnection, Opening
 
@@ -141,6 +145,26 @@ async def test_connections_are_used_again_and_one_that_was_closed_is_not(server:
     assert await session.send(sending(), may_send=yes) == Done(1694, THREAD)
     assert server.connections == 2
     await acquire.aclose()
+
+
+async def test_a_connection_that_was_idle_for_four_seconds_is_not_used_again(server: Scripted):
+    """Servers close idle connections, some after five seconds; what is written meanwhile is in doubt."""
+    server.script(answer(200, CREATED))
+    clock = HandClock()
+    acquire = AcquireClient(settings(server.origin), clock=clock)
+    for idle_seconds, connections in ((0, 1), (3.9, 1), (3.9, 1), (4.1, 2)):
+        clock.moment += timedelta(seconds=idle_seconds)
+        assert await acquire.session().send(sending(), may_send=yes) == Done(1694, THREAD)
+        assert server.connections == connections
+    await server.until(lambda: server.resets == 1)
+    await acquire.aclose()
+
+
+@pytest.mark.parametrize(("timeout_seconds", "connect_seconds"), [(10, 4.5), (60, 5)])
+def test_a_connect_has_a_limit_of_its_own(timeout_seconds: float, connect_seconds: float):
+    """To connect takes less than half of a call's time, so that TLS has as much, and five seconds at most."""
+    wire = AcquireClient(settings("https://x", timeout_seconds=timeout_seconds), clock=SystemClock())._wire
+    assert wire._connections._place.connect_seconds == connect_seconds
 
 
 async def test_nothing_is_kept_or_followed(server: Scripted, monkeypatch: pytest.MonkeyPatch):

@@ -12,8 +12,8 @@ from service.clock import SystemClock
 from service.intake.spool import SpoolState
 from service.ledger import Ledger
 from service.settings import Channel
+from tests.clocks import HandClock
 from tests.edge.alerts.hooked import Hook, channels, notice
-from tests.edge.test_door import HandClock
 
 WORKER = "rq:worker:made-up"
 
