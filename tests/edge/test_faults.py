@@ -16,7 +16,7 @@ def broken(*_: object, **__: object) -> None:
 
 @pytest.mark.parametrize("call", [Site.deliver, lambda site: site.api("GET", "/api/stats")])
 def test_a_fault_is_answered_so_that_it_is_sent_again(site: Site, monkeypatch: pytest.MonkeyPatch, call):
-    """Helpdesks disable webhooks over a bare 500: a fault is 503 in the form of all errors, and tells no more."""
+    """Helpdesks disable webhooks over a bare 500: a fault is 503, told like all errors, and tells no more."""
     monkeypatch.setattr(Receiver, "_take", broken)
     monkeypatch.setattr(views, "stats", broken)
     answer = call(site)
