@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import signal
 from typing import TYPE_CHECKING
+from weakref import ref
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -87,7 +88,7 @@ class Protocol(HttpToolsProtocol):
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:
-            self.scope["extensions"] = {EXTENSION: {"cycle": self.cycle}}
+            self.scope["extensions"] = {EXTENSION: {"cycle": ref(self.cycle)}}
 
     def send_400_response(self, msg: str) -> None:
         refusal = error(400, "not_http", f"{msg} Send HTTP/1.1, with one Content-Length or chunks.")

@@ -10,17 +10,21 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.responses import Response
     from starlette.types import Receive, Scope, Send
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 EXTENSION = "reopener.whole"
-"""Where our server (service/server.py) puts `cycle`, uvicorn's side of a request."""
+"""Where our server (service/server.py) puts `cycle`, uvicorn's side of a request. The reference is weak:
+the cycle holds the scope, and each delivery would leave a circle for the collector.
+"""
 
 
 async def answer_with(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
     """Send a response whose length is known; at one go where our server lets us."""
-    cycle: RequestResponseCycle | None = scope.get("extensions", {}).get(EXTENSION, {}).get("cycle")
+    cycle: RequestResponseCycle | None = scope.get("extensions", {}).get(EXTENSION, _ELSEWHERE)["cycle"]()
     if cycle is None or cycle.flow.write_paused or not cycle.keep_alive or scope["method"] == "HEAD":
         await response(scope, receive, send)
     elif not cycle.disconnected:
@@ -30,6 +34,9 @@ async def answer_with(response: Response, scope: Scope, receive: Receive, send: 
         cycle.response_started = cycle.response_complete = True
         cycle.message_event.set()
         cycle.on_response()
+
+
+_ELSEWHERE: dict[str, Callable[[], None]] = {"cycle": lambda: None}
 
 
 @lru_cache(maxsize=64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import socket
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from service import server
 from tests.running import Site, reply, signed
@@ -79,3 +81,18 @@ def test_requests_in_a_row_are_answered_in_order(site: Site):
     assert verdicts == [b"accepted"] * 3 + [b"duplicate"] * 6
     ids = [re.search(rb'"reopen_id":"(\w+)"', answer)[1] for answer in told]
     assert ids[:3] == ids[3:6] == ids[6:]
+
+
+def test_an_answer_leaves_nothing_for_the_collector(site: Site):
+    """What a request was made of goes with the next one: all would wait for a collector's pause."""
+    gc.collect()
+    gc.disable()
+    try:
+        with connected(site) as connection:
+            for number in range(9):
+                connection.sendall(request(f"evt-{number}"))
+                answers(connection, 1)
+            kept = [each for each in gc.get_objects() if isinstance(each, RequestResponseCycle)]
+    finally:
+        gc.enable()
+    assert len(kept) <= 2
