@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 from typing import TYPE_CHECKING
 from weakref import ref
@@ -10,6 +9,7 @@ from weakref import ref
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from service import collector
 from service.answers import error
 from service.whole import EXTENSION
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 LIVE_PATH = "/live"
 KEEP_ALIVE_SECONDS = 30
 DRAIN_SECONDS = 10
-YOUNG_OBJECTS = 10_000
-"""After so many new ones the collector looks among them; Python's own 700 are a few deliveries."""
 
 
 def config(app: ASGIApp, *, host: str, port: int) -> uvicorn.Config:
@@ -66,10 +64,7 @@ def run(serving: uvicorn.Config, announce: Callable[[socket.socket], None] = lam
     # Its address has been told, so whoever connects from now on waits, and is not refused.
     listening.listen(serving.backlog)
     announce(listening)
-    # What was made up to here stays: looking through it over and over costs a pause each time. The young are
-    # many, and nearly all die at once.
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
+    collector.leave_alone_what_is_there()
     server.run(sockets=[listening])
     return server.started
 

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Never
 from uuid import uuid4
 
-from service import logs
+from service import collector, logs
 from service.clock import SystemClock
 from service.connections import sync_client
 from service.settings import SettingsError, load
@@ -46,6 +46,7 @@ def main() -> int:
     clock, name = SystemClock(), f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
     engine = Engine(lambda: Runtime.open(settings, clock, concurrency=concurrency), name=name)
     engine.start()
+    collector.leave_alone_what_is_there()
     log.info("worker.started", worker=name, concurrency=concurrency)
     redis_url = settings.redis_url.reveal() if settings.redis_url else ""
     leaving = Leaving(clock, timeout_seconds=settings.acquire.timeout_seconds)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from service.clock import Clock
     from service.queue import Lane
+    from workers.popping import Dropped
 
 BEAT_SECONDS = 30.0
 TOGETHER_SECONDS = 0.005
@@ -123,9 +124,14 @@ class Books:
         self._worker._stopped_job_id = job.id if is_stopped else None  # noqa: SLF001 - RQ's own field for it
         self._worker.handle_job_failure(job, self._queues[lane], exc_string=words, execution=execution)
 
-    def drop(self, job_id: str, lane: Lane) -> None:
-        """Popped, but its job is gone or not for us: off the intermediate queue."""
-        self._worker.connection.lrem(self._queues[lane].intermediate_queue_key, 1, job_id)
+    def drop(self, dropped: Dropped) -> None:
+        """Off the intermediate queue. What is no bell is failed as RQ fails a job; what is gone or newer than
+        we are is left alone.
+        """
+        log.warning("job.dropped", job_id=dropped.job_id, reason=dropped.why)
+        if dropped.stranger is not None:
+            self.fail(dropped.stranger, dropped.why, dropped.lane)
+        self._worker.connection.lrem(self._queues[dropped.lane].intermediate_queue_key, 1, dropped.job_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import uvloop
 
@@ -21,6 +21,8 @@ from workers.ringing import Ringing
 from workers.sweeper import Sweeper
 
 if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
     from service.queue import Lane
     from workers.leaving import Leaving
     from workers.runtime import Runtime
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 START_LIMIT_SECONDS = 30.0
 SIGN_OFF_SECONDS = 1.0
 CANCEL_AGAIN_SECONDS = 0.1
+
+Done = TypeVar("Done")
 
 log = get_logger(__name__)
 
@@ -58,6 +62,15 @@ class Engine:
     def submit(self, name: str, bell: str, lane: Lane, *, limit_seconds: float) -> Future[int]:
         """Answer a bell; the future ends when nothing of its thread is due, with how many were worked."""
         return asyncio.run_coroutine_threadsafe(self._answer(name, bell, lane, limit_seconds), self._loop)
+
+    @property
+    def connection(self) -> Redis:
+        """To Redis, for what runs in its loop."""
+        return self._runtime.connection
+
+    def do(self, doing: Coroutine[Any, Any, Done]) -> Done:
+        """Have it done in the loop, and wait for it: it has to come to an end by itself."""
+        return asyncio.run_coroutine_threadsafe(doing, self._loop).result()
 
     def take_no_more(self, last_begin_seconds: float) -> None:
         """Begin nothing new, and no call of what is in work after so long. Safe in a signal handler."""
@@ -107,17 +120,13 @@ class Engine:
         await runtime.aclose()
 
     async def _answer(self, name: str, bell: str, lane: Lane, limit_seconds: float) -> int:
-        task = asyncio.create_task(self._ringing.answer(name, bell, lane))
-        self._answers.add(task)
+        me: Any = asyncio.current_task()
+        self._answers.add(me)
         try:
             async with asyncio.timeout(limit_seconds):
-                return await task
-        except asyncio.CancelledError:
-            if task.cancelled():
-                return 0
-            raise
+                return await self._ringing.answer(name, bell, lane)
         finally:
-            self._answers.discard(task)
+            self._answers.discard(me)
 
     async def _drain(self, leaving: Leaving) -> None:
         self._runtime.care.give_up_places()

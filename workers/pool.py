@@ -1,7 +1,8 @@
 """An RQ worker that answers many bells at a time, from RQ's own queues and registries.
 
-RQ's loop runs in the main thread: it pops bells (`Popper`), hands them to the engine, and registers their
-executions (`Books`). What is finished is taken off RQ's registries in batches by a thread of its own.
+RQ's loop runs in the main thread. The engine, a thread with an event loop, pops bells for it (`Popper`) and
+answers them; their executions are registered (`Books`), and what is finished is taken off RQ's registries in
+batches, by a thread of its own.
 `rq info` shows the worker and its executions; `rq suspend`, the shutdown, stop-job and stop-execution
 commands work as with any RQ worker. A job in our queue that is none of ours is failed, and harms nobody.
 
@@ -40,7 +41,7 @@ from service.logs import get_logger
 from service.queue import CONCURRENCY_FIELD, QUEUE_NAME, QUEUE_NAMES
 from workers import leaving
 from workers.books import Bookkeeper, Books, Running
-from workers.popping import Popped, Popper
+from workers.popping import Dropped, Popped, Popper
 from workers.slots import Slots
 
 if TYPE_CHECKING:
@@ -94,9 +95,9 @@ class ConcurrentWorker(BaseWorker):
         self._concurrency = concurrency
         self._slots = Slots(concurrency)
         queues = dict(zip(QUEUE_NAMES, self.queues, strict=True))
-        books = Books(self, queues)
-        self._popper = Popper(connection, queues, books, self._submit, clock)
-        self._bookkeeper = Bookkeeper(books, clock, on_ended=self._slots.give_back)
+        self._books = Books(self, queues)
+        self._popper = Popper(engine.connection, queues, self._submit, clock)
+        self._bookkeeper = Bookkeeper(self._books, clock, on_ended=self._slots.give_back)
         self._bells: list[Popped] = []
         self._beat_at = self._asked_at = float("-inf")
 
@@ -251,9 +252,14 @@ class ConcurrentWorker(BaseWorker):
         if not self._slots.wait(POP_SECONDS):
             return []
         room = self._slots.room(backlog_waits=self._popper.backlog_waits)
-        bells = self._popper.pop(room, wait_seconds=POP_SECONDS)
+        popped = self._engine.do(self._popper.pop(room, wait_seconds=POP_SECONDS))
+        bells = [bell for bell in popped if isinstance(bell, Popped)]
         of_backlog = sum(bell.lane == "backlog" for bell in bells)
         self._slots.take(len(bells) - of_backlog, of_backlog)
+        for dropped in popped:
+            if isinstance(dropped, Dropped):
+                with _redis_may_be_away("drop"):
+                    self._books.drop(dropped)
         return bells
 
     def _submit(self, ring: Ring, lane: Lane, limit_seconds: float) -> Future[int]:

@@ -3,37 +3,36 @@
 The first is waited for, as many more as there is room for come along. Each is moved to its queue's
 intermediate one in the same step, as RQ does it with a single queue. With two, RQ's own workers pop without
 that: one that is killed before it starts a job loses it until the sweeper rings again.
+
+It runs in the engine's event loop, which answers bells too: between a bell and its claim no thread has to
+wake another.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from service.logs import get_logger
 from service.queue import JOB_TIMEOUT_SECONDS, Lane, Ring, ring_of, ring_told_by
 
 if TYPE_CHECKING:
-    from redis import Redis
+    from redis.asyncio import Redis
     from rq.queue import Queue
 
     from service.clock import Clock
-    from workers.books import Books
     from workers.slots import Room
-
-log = get_logger(__name__)
-
 
 BUSY_SECONDS = 0.02
 """How long a new reply is waited for while a backlog waits for a slot."""
 QUIET_SECONDS = 0.01
 HEAD_START_SECONDS = 0.003
-"""Where nothing had come for a while, a new reply has Python's lock to itself until its first call is out."""
+"""Where nothing had come for a while, a new reply has the loop to itself until its first call is out."""
 
 
 Submit: TypeAlias = Callable[[Ring, Lane, float], "Future[int]"]
@@ -49,6 +48,16 @@ class Popped:
     answer: Future[int]
 
 
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Popped, and not for us. `stranger` is a job that is no bell at all, `why` says so."""
+
+    job_id: str
+    lane: Lane
+    why: str
+    stranger: Job | None = None
+
+
 class Popper:
     """Raises `RedisError` where Redis is away; what was popped by then waits on the intermediate queue, and
     its threads are rung again.
@@ -58,36 +67,34 @@ class Popper:
         self,
         connection: Redis,
         queues: Mapping[Lane, Queue],
-        books: Books,
         submit: Submit,
         clock: Clock,
     ) -> None:
         self._connection = connection
         self._queues = queues
-        self._books = books
         self._submit = submit
         self._clock = clock
         self.backlog_waits = False
 
-    def pop(self, room: Room, *, wait_seconds: float) -> list[Popped]:
+    async def pop(self, room: Room, *, wait_seconds: float) -> list[Popped | Dropped]:
         """New replies first, then what waited, as many as there is room for; none where none came in time.
 
         All are handed on to be answered: the one that was waited for at once where its id tells whose it is,
         and while its job is read. A claim for nobody does no harm, so that may turn out to be a stranger's.
         """
         asked_at = self._clock.monotonic()
-        first = self._first_of_live(room, wait_seconds)
+        first = await self._first_of_live(room, wait_seconds)
         told = ring_told_by(first) if first is not None else None
         begun = self._submit(told, "live", JOB_TIMEOUT_SECONDS) if told is not None else None
         if begun is not None and self._clock.monotonic() - asked_at > QUIET_SECONDS:
-            wait([begun], HEAD_START_SECONDS)
+            await asyncio.sleep(HEAD_START_SECONDS)
         ids: list[tuple[Lane, str]] = [("live", first)] if first is not None else []
-        with self._connection.pipeline(transaction=False) as pipeline:
+        async with self._connection.pipeline(transaction=False) as pipeline:
             pipeline.llen(self._queues["live"].key)
             pipeline.llen(self._queues["backlog"].key)
             if first is not None:
                 pipeline.hgetall(Job.key_for(first))
-            live, backlog, *hashes = pipeline.execute()
+            live, backlog, *hashes = await pipeline.execute()
             self.backlog_waits = backlog > 0
             live = min(live, room.live - len(ids))
             backlog = min(backlog, room.backlog, room.both - len(ids) - live)
@@ -95,23 +102,23 @@ class Popper:
             more = [lane for lane, count in lanes for _ in range(count)]
             for lane in more:
                 pipeline.lmove(self._queues[lane].key, self._queues[lane].intermediate_queue_key)
-            popped = zip(more, pipeline.execute(), strict=True)
+            popped = zip(more, await pipeline.execute(), strict=True)
             new = [(lane, job_id.decode()) for lane, job_id in popped if job_id is not None]
             for _, job_id in new:
                 pipeline.hgetall(Job.key_for(job_id))
-            hashes += pipeline.execute()
+            hashes += await pipeline.execute()
         return self._bells([*ids, *new], hashes, begun)
 
-    def _first_of_live(self, room: Room, wait_seconds: float) -> str | None:
+    async def _first_of_live(self, room: Room, wait_seconds: float) -> str | None:
         source, target = self._queues["live"].key, self._queues["live"].intermediate_queue_key
         if not room.live:
             return None
         if self.backlog_waits and room.backlog:
-            first: Any = self._connection.lmove(source, target)
+            first: Any = await self._connection.lmove(source, target)
         else:
             # redis-py's types know whole seconds only.
             seconds: Any = BUSY_SECONDS if self.backlog_waits else wait_seconds
-            first = self._connection.blmove(source, target, seconds)
+            first = await self._connection.blmove(source, target, seconds)
         return None if first is None else str(first.decode())
 
     def _bells(
@@ -119,31 +126,26 @@ class Popper:
         ids: list[tuple[Lane, str]],
         hashes: list[dict[bytes, bytes]],
         begun: Future[int] | None,
-    ) -> list[Popped]:
-        """What is no bell is failed as RQ fails a job; what is gone or newer than we are is left alone.
-        `begun` is the answer to the first.
-        """
-        bells: list[Popped] = []
+    ) -> list[Popped | Dropped]:
+        """`begun` is the answer to the first."""
+        bells: list[Popped | Dropped] = []
         for (lane, job_id), stored in zip(ids, hashes, strict=True):
-            job = self._restored(job_id, stored)
+            job = self._restored(job_id, stored, lane)
             told = ring_of(job) if job is not None else "its job is gone or cannot be read"
             if job is not None and isinstance(told, Ring) and told.is_known:
                 limit_seconds = float(job.timeout or JOB_TIMEOUT_SECONDS)
                 bells.append(Popped(job, lane, begun or self._submit(told, lane, limit_seconds)))
-                begun = None
-                continue
+            elif isinstance(told, Ring):
+                bells.append(Dropped(job_id, lane, "of a newer version"))
+            else:
+                bells.append(Dropped(job_id, lane, told, stranger=job))
             begun = None
-            reason = "of a newer version" if isinstance(told, Ring) else told
-            log.warning("job.dropped", job_id=job_id, reason=reason)
-            if job is not None and not isinstance(told, Ring):
-                self._books.fail(job, told, lane)
-            self._books.drop(job_id, lane)
         return bells
 
-    def _restored(self, job_id: str, stored: dict[bytes, bytes]) -> Job | None:
+    def _restored(self, job_id: str, stored: dict[bytes, bytes], lane: Lane) -> Job | None:
         if not stored:
             return None
-        job = Job(job_id, connection=self._connection, serializer=JSONSerializer)
+        job = Job(job_id, connection=self._queues[lane].connection, serializer=JSONSerializer)
         try:
             job.restore(stored)
         except Exception:  # noqa: BLE001 - whatever somebody else put there

@@ -68,7 +68,7 @@ async def test_a_claim_for_nothing_takes_no_place(waiting, connection, why):
 @pytest.mark.parametrize("field", ["spent", "waits"])
 async def test_a_claimed_retry_needs_its_budget(waiting, connection, field):
     """A head that failed or waited before takes its calls from the retry budget, or is told it is spent."""
-    shared = shared_care(waiting, 1_000.0)
+    shared = shared_care(waiting, 4 * CALLS_A_HEAD)
     for key in await connection.keys("reopener:r:*"):
         await connection.hset(key, field, "1")
     assert isinstance((await _claim(waiting, shared, THREADS[0])).place, Given)

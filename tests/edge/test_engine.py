@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import CancelledError
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -59,7 +60,7 @@ def test_a_lost_cancellation_does_not_keep_a_worker(tmp_path, redis_url):
 def test_a_worker_ends_where_its_engine_died(redis_url):
     """Without an engine nothing is popped any more, and the process ends to be started again."""
     with redis.Redis.from_url(redis_url) as client:
-        engine: Any = SimpleNamespace(is_alive=False)
+        engine: Any = SimpleNamespace(is_alive=False, connection=None)
         worker = ConcurrentWorker(
             client, engine, SystemClock(), name="w1", concurrency=1, leaving=SimpleNamespace()
         )
@@ -85,3 +86,17 @@ def test_a_fault_beside_the_bells_does_not_end_the_engine(tmp_path, redis_url, m
     assert engine.is_alive
     monkeypatch.undo()
     engine.drain(Leaving(SystemClock(), timeout_seconds=3))
+
+
+def test_who_waits_for_an_engine_that_ends_is_told(tmp_path, redis_url):
+    """Whoever waits for what the engine does waits no longer than the engine lives."""
+    settings = load(stack.environment(tmp_path, redis_url, "http://127.0.0.1:9"), role="work", cwd=tmp_path)
+    engine = Engine(lambda: Runtime.open(settings, SystemClock(), concurrency=1), name="w1")
+    engine.start()
+
+    async def ends_meanwhile() -> None:
+        engine._stopped.set()
+        await asyncio.Event().wait()
+
+    with pytest.raises(CancelledError):
+        engine.do(ends_meanwhile())

@@ -21,7 +21,7 @@ def worker(redis_url):
     with redis.Redis.from_url(redis_url) as client:
         yield ConcurrentWorker(
             client,
-            engine=SimpleNamespace(),
+            engine=SimpleNamespace(connection=None),
             clock=SimpleNamespace(monotonic=lambda: next(seconds)),
             name="w1",
             concurrency=1,
