@@ -98,7 +98,8 @@ def _of_reopen(record: Reopen) -> Finding:
 
 def _told(record: Reopen) -> Iterator[str]:
     ticket = f" of ticket {record.ticket_id}" if record.ticket_id else ""
-    yield f"{record.source} delivered event {record.event_id}{ticket}; it was stored and queued."
+    stored = "stored" if record.status is Status.HELD else "stored and queued"
+    yield f"{record.source} delivered event {record.event_id}{ticket}; it was {stored}."
     if record.deliveries > 1:
         yield f"It came {record.deliveries} times, and counts once."
     if record.again_of:

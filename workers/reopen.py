@@ -178,10 +178,10 @@ async def _apply(head: Head, settlement: Settlement) -> Ended | None:
     if mine is not None:
         intent, effect, case_id = mine
         return await head.succeed(effect, case_id, AttemptOutcome.ADOPTED, intent.attempt)
-    for intent in settlement.unreadable:
+    for intent, unreadable in settlement.unreadable:
         if intent.reopen_id == head.reopen.id:
-            return await head.hold("effect_unreadable", "Acquire shows something new, but not its words")
-        await _hold_other(head, intent)
+            return await head.hold("effect_unreadable", str(unreadable))
+        await _hold_other(head, intent, str(unreadable))
     return None
 
 
@@ -213,10 +213,10 @@ async def _give(head: Head, intent: Intent, effect: Effect, case_id: int) -> Non
     head.more_writes.append(Write(kept, expect=owner.status))
 
 
-async def _hold_other(head: Head, intent: Intent) -> None:
+async def _hold_other(head: Head, intent: Intent, detail: str) -> None:
     owner = await head.tools.ledger.fetch(intent.reopen_id)
     if owner is not None and owner.status in {Status.CHECKING, Status.RETRYING, Status.QUEUED}:
-        held = replace(owner, status=Status.HELD, reason="effect_unreadable", next_ms=None)
+        held = replace(owner, status=Status.HELD, reason="effect_unreadable", detail=detail, next_ms=None)
         head.more_writes.append(Write(held, expect=owner.status))
 
 

@@ -57,6 +57,12 @@ class Unreadable:
 
     effects: tuple[Effect, ...]
 
+    def __str__(self) -> str:
+        if not self.effects:
+            return "Acquire does not show what came of the call"
+        shown = ", ".join(f"{effect.kind} {effect.id}" for effect in self.effects)
+        return f"new in Acquire, and not shown with its words: {shown}"
+
 
 Verdict: TypeAlias = Adopted | Absent | Undecided | Unreadable
 
@@ -67,7 +73,7 @@ class Settlement:
 
     thread: Thread
     adopted: tuple[tuple[Intent, Adopted], ...]
-    unreadable: tuple[Intent, ...]
+    unreadable: tuple[tuple[Intent, Unreadable], ...]
     look_again_ms: int | None
 
 
@@ -78,7 +84,7 @@ def settle(
     not be asked, or cannot be) only what was observed decides.
     """
     adopted: list[tuple[Intent, Adopted]] = []
-    unreadable: list[Intent] = []
+    unreadable: list[tuple[Intent, Unreadable]] = []
     look_again: list[int] = []
     for intent in sorted(thread.intents, key=lambda intent: (intent.watched, intent.at_ms)):
         verdict = observed(intent, thread) or (
@@ -95,7 +101,7 @@ def settle(
                 thread = with_intent(thread, replace(intent, state="absent"))
             case Unreadable() if not intent.watched:
                 thread = with_intent(thread, replace(intent, state="held"))
-                unreadable.append(intent)
+                unreadable.append((intent, verdict))
             case Unreadable((effect, *_)) if intent.state == "absent" and not thread.unsettled:
                 thread = with_maybe_duplicate(thread, effect, intent.reopen_id, now_ms)
             case Undecided(look_again_ms, counts) if not intent.watched:

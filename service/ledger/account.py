@@ -70,8 +70,11 @@ class Account:
 
     async def unlink(self, source: str, ticket_id: str, by: By) -> bool:
         """Drop a ticket's link; False where there was none."""
+        field = f"{source}\0{ticket_id}"
+        if not await ask(self._redis.hexists(f"{P}links", field)):
+            return False
         pipe = self._redis.pipeline(transaction=True)
-        pipe.hdel(f"{P}links", f"{source}\0{ticket_id}")
+        pipe.hdel(f"{P}links", field)
         return bool((await self._told(pipe, by, "unlink", f"{source} {ticket_id}"))[0])
 
     async def note(self, deliveries: Sequence[Delivery]) -> None:

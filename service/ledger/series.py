@@ -32,7 +32,8 @@ RESOLUTION: dict[Span, tuple[str, int, int, int]] = {
 """Span -> letter of its keys, length of a slot in ms, slots in a hash, slots shown."""
 IN = ("in:accepted", "in:held")
 GOOD = ("reopened", "appended", "skipped")
-BAD = ("dead", "held")
+BAD = ("dead", "held", "in:held")
+"""What a person has to look at: it came to that, or was held at the door."""
 KEPT_SECONDS = {"m": 3 * 3600, "h": 33 * 86_400, "d": 65 * 86_400}
 
 

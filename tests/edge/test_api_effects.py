@@ -133,6 +133,14 @@ def test_a_lost_answer_is_found_again(whole: Whole):
     assert [case["id"] for case in whole.cases(1683)] == [1683, told["new_case_id"]]
 
 
+def test_what_cannot_be_read_is_held_with_its_id(whole: Whole):
+    """Where Acquire shows a new case without its words, a person is told which one to look at."""
+    whole.faults({"kind": "drop_after", "on": "create"}, {"kind": "textless"})
+    held = whole.until(sent(whole), "held")
+    (made,) = (case["id"] for case in whole.cases(1683) if case["id"] != 1683)
+    assert (held["reason"], f"case {made}" in held["detail"]) == ("effect_unreadable", True)
+
+
 def test_an_unknown_outcome_shows_when_it_is_looked_at_next(whole: Whole):
     """While the outcome is unknown it is checking, with the time of the next look; no verb takes it."""
     whole.faults({"kind": "drop_before", "on": "create", "count": 1})

@@ -17,6 +17,7 @@ from service.ledger.bodies import KEPT_EXCHANGES, Exchange
 from service.ledger.heard import IN_BUCKET
 from service.ledger.listing import Wanted
 from service.ledger.reads import Delivery
+from service.ledger.series import BAD, GOOD, IN
 from service.why import why
 
 ANNA = By("Anna", "dashboard", "because")
@@ -210,6 +211,12 @@ class TestSeries:
             assert 1 <= waited_ms < 60_000
         assert set(await ledger.series.heard_ms()) == {"support"}
 
+    async def test_what_is_held_at_the_door_needs_a_person(self, ledger: Ledger):
+        """An event that is held as it comes counts like one that a worker holds."""
+        await admitted(ledger, 1, held_for="drift", contact_id=None, thread_id=None)
+        series = await ledger.series.series("hour", SystemClock().now_ms())
+        assert (series.total(*IN), series.total(*BAD), series.total(*GOOD)) == (1, 1, 0)
+
     async def test_the_series_ends(self, ledger: Ledger, redis_url: str):
         """Nothing of the series is kept for ever."""
         await admitted(ledger, 1)
@@ -249,4 +256,5 @@ class TestAudit:
         reopen_id = await admitted(ledger, 1)
         with pytest.raises(Exception, match="queued"):
             await ledger.verbs.retry(reopen_id, by=ANNA)
+        assert not await ledger.account.unlink("support", "no such ticket", ANNA)
         assert await ledger.audit.latest() == ([], None)

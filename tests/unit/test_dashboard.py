@@ -104,7 +104,7 @@ class TestSilence:
 class TestChart:
     def test_bars_fit_and_nothing_vanishes(self):
         """Bars stay in their box, and a single event beside thousands is seen."""
-        busy, quiet = {"in:accepted": 3_000, "reopened": 2_999, "dead": 1}, {"in:held": 1, "held": 1}
+        busy, quiet = {"in:accepted": 3_000, "reopened": 2_999, "dead": 1}, {"in:held": 1}
         drawn = chart(minutes(busy, quiet))
         assert drawn.highest >= 3_000
         for bar in drawn.bars:
