@@ -26,7 +26,9 @@ Role = Literal["admin", "viewer"]
 COOKIE = "reopener_session"
 SESSION_SECONDS = 12 * 3600
 LOGIN_ATTEMPTS = 10
+"""From one address; a stranger who guesses locks out nobody else."""
 LOGIN_WINDOW_SECONDS = 60.0
+MOST_ADDRESSES = 1_000
 LONGEST_NAME = 60
 
 
@@ -56,7 +58,7 @@ class Gatekeeper:
             for role, token in self._tokens.items()
         }
         self._clock = clock
-        self._failures: deque[float] = deque(maxlen=LOGIN_ATTEMPTS)
+        self._failures: dict[str, deque[float]] = {}
 
     def role_of(self, token: str) -> Role | None:
         """The role that this token opens, None for none."""
@@ -71,15 +73,18 @@ class Gatekeeper:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         return self.role_of(token.strip()) if scheme.lower() == "bearer" else None
 
-    def may_try(self) -> bool:
-        """Whether another sign-in may be tried now: failures of all comers together are limited."""
-        now = self._clock.monotonic()
-        while self._failures and now - self._failures[0] > LOGIN_WINDOW_SECONDS:
-            self._failures.popleft()
-        return len(self._failures) < LOGIN_ATTEMPTS
+    def may_try(self, address: str) -> bool:
+        """Whether another sign-in may be tried from this address now."""
+        failures = self._failures.get(address, ())
+        since = self._clock.monotonic() - LOGIN_WINDOW_SECONDS
+        return sum(failed_at > since for failed_at in failures) < LOGIN_ATTEMPTS
 
-    def note_failure(self) -> None:
-        self._failures.append(self._clock.monotonic())
+    def note_failure(self, address: str) -> None:
+        failures = self._failures.pop(address, deque(maxlen=LOGIN_ATTEMPTS))
+        failures.append(self._clock.monotonic())
+        self._failures[address] = failures  # the last to be forgotten
+        if len(self._failures) > MOST_ADDRESSES:
+            del self._failures[next(iter(self._failures))]
 
     def new_session(self, role: Role, name: str = "") -> str:
         """The cookie of somebody who just signed in."""

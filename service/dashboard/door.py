@@ -78,12 +78,13 @@ class Door:
     async def let_in(self, request: Request) -> Response:
         form = await form_of(request)
         target = _local(_first(form, "next"))
-        if not self._gatekeeper.may_try():
-            words = "Too many failed attempts; wait a minute."
+        address = address_of(request)
+        if not self._gatekeeper.may_try(address):
+            words = f"Too many failed attempts from {address}; wait a minute."
             return render(request, "login.html", status=429, title="Sign in", message=words, next=target)
         role = self._gatekeeper.role_of(_first(form, "token").strip())
         if role is None:
-            self._gatekeeper.note_failure()
+            self._gatekeeper.note_failure(address)
             words = (
                 "That is neither the admin token nor the viewer token. They are in REOPENER_ADMIN_TOKEN and"
                 " REOPENER_VIEWER_TOKEN; `make run` printed the first."
@@ -109,8 +110,11 @@ class Door:
 def by(request: Request, why: str = "") -> By:
     """Whom the audit log names."""
     session: Session = request.state.session
-    address = request.client.host if request.client else "somewhere"
-    return By(f"{session.name or session.role} at {address}", "dashboard", why)
+    return By(f"{session.name or session.role} at {address_of(request)}", "dashboard", why)
+
+
+def address_of(request: Request) -> str:
+    return request.client.host if request.client else "somewhere"
 
 
 def field(request: Request, name: str) -> str:

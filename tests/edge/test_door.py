@@ -12,7 +12,7 @@ import httpx
 import pytest
 from starlette.requests import Request
 
-from service.auth import COOKIE, LOGIN_ATTEMPTS, SESSION_SECONDS, Gatekeeper
+from service.auth import COOKIE, LOGIN_ATTEMPTS, MOST_ADDRESSES, SESSION_SECONDS, Gatekeeper
 from service.server import DRAIN_SECONDS
 from service.settings import Secret, load
 from tests.clocks import HandClock
@@ -88,16 +88,26 @@ class TestSigningIn:
         assert client.post("/login", data={**ADMIN, "next": target}).headers["location"] == "/"
 
     def test_attempts_are_limited(self, tmp_path: Path):
-        """After some failures nobody may try for a while, and then again."""
+        """After some failures nobody may try from that address for a while; others are not locked out."""
         clock = HandClock()
         settings = load(environment(tmp_path, "redis://localhost"), role="serve", cwd=ROOT)
         gatekeeper = Gatekeeper(settings, clock)
         for _ in range(LOGIN_ATTEMPTS):
-            assert gatekeeper.may_try()
-            gatekeeper.note_failure()
-        assert not gatekeeper.may_try()
+            assert gatekeeper.may_try("192.0.2.1")
+            gatekeeper.note_failure("192.0.2.1")
+        assert not gatekeeper.may_try("192.0.2.1")
+        assert gatekeeper.may_try("192.0.2.2")
         clock.moment += timedelta(minutes=2)
-        assert gatekeeper.may_try()
+        assert gatekeeper.may_try("192.0.2.1")
+
+    def test_strangers_are_not_remembered_without_bound(self, tmp_path: Path):
+        """Of very many addresses those that failed last are remembered."""
+        settings = load(environment(tmp_path, "redis://localhost"), role="serve", cwd=ROOT)
+        gatekeeper = Gatekeeper(settings, HandClock())
+        for number in (*range(2 * MOST_ADDRESSES), *[0] * LOGIN_ATTEMPTS):
+            gatekeeper.note_failure(str(number))
+        assert len(gatekeeper._failures) == MOST_ADDRESSES
+        assert not gatekeeper.may_try("0")
 
 
 class TestRoles:

@@ -80,8 +80,9 @@ class PublishedKeys:
             self._tried_at = now
             self._fetching = threading.Thread(target=self._fetch, args=(now,), daemon=True)
             self._fetching.start()
-        if not known and self._fetching is not None:
-            self._fetching.join(self.wait_seconds)
+            if not known:
+                # Once for each fetch: a publisher that hangs must not hold up one delivery after the other.
+                self._fetching.join(self.wait_seconds)
         return self._keys
 
     def _fetch(self, now: datetime) -> None:

@@ -160,6 +160,8 @@ def test_a_slow_address_is_not_waited_for_long():
 
     keys = PublishedKeys(URL, slow, wait_seconds=0.01)
     assert not keys.for_token("key-1", NOW)
+    keys.wait_seconds = 3_600
+    assert not keys.for_token("key-1", NOW)  # the next one does not wait for the same
     released.set()
     settled(keys)
     assert len(keys.for_token("key-1", NOW)) == 1
