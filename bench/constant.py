@@ -51,10 +51,10 @@ FIRST_CONTACT, FIRST_THREAD, FIRST_CASE, FIRST_TICKET = 5_000_000, 20_000_000, 1
 STAGE = """
 -- ARGV[1] first, ARGV[2] last, ARGV[3] created_ms of the first due, ARGV[4] how many are due, ARGV[5] rest,
 -- ARGV[6] JSON list of the fields and values of a thread, ARGV[7] created_ms of the others
-local thread_of_all = cjson.decode(ARGV[6])
+local thread_of_all, base_32 = cjson.decode(ARGV[6]), { ['0'] = 'g', ['1'] = 'h', ['8'] = 'i', ['9'] = 'j' }
 for i = tonumber(ARGV[1]), tonumber(ARGV[2]) do
   local n = text(i)
-  local id = string.sub(redis.sha1hex('id' .. n), 1, 24)
+  local id = string.gsub(string.sub(redis.sha1hex('id' .. n), 1, 24), '[0189]', base_32)
   local thread, case = text(20000000 + 7 * i), text(1000000000 + i)
   local created = text(tonumber(i < tonumber(ARGV[4]) and ARGV[3] or ARGV[7]) + i)
   local r = {

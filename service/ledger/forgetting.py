@@ -42,7 +42,7 @@ class Forgetting:
     async def reopens(self, kind: Kind, value: str, source: str | None) -> list[Reopen]:
         """Reopens of this contact, address or ticket; a part of them where they are very many."""
         name = await self._mark(value) if kind == "email" else value
-        ids: list[str] = await self._scripts.run("found", name, AT_ONCE) if name else []
+        _, _, *ids = await self._scripts.run("found", name, AT_ONCE, "", "") if name else ("", "")
         records = [record for record in await self._reads.reopens(ids) if record is not None]
         return [
             record

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 P = "reopener:"
 MOST_MATCHES = 1_000
-"""A search looks at so many matches of its prefix."""
+"""A search looks at so many matches of its prefix: of many that have this very id, at the newest."""
 MOST_LOOKED_AT = 2_000
 """A page by reason looks at so many reopens, then says where to go on."""
 BATCH = 500
@@ -83,7 +83,7 @@ class Listing:
             "reason": wanted.reason or "",
             "since_ms": "" if wanted.since_ms is None else str(wanted.since_ms),
             "until_ms": "" if wanted.until_ms is None else str(wanted.until_ms),
-            "checked": _is_checked(wanted),
+            "checked": _is_checked(wanted) or bool(wanted.prefix and _is_narrowed(wanted)),
             "before": cursor or "",
             "limit": limit,
             "most": MOST_MATCHES if wanted.prefix else MOST_LOOKED_AT,
@@ -107,3 +107,8 @@ class Listing:
 def _is_checked(wanted: Wanted) -> bool:
     """Whether the sets alone do not tell which reopens are meant, so that each has to be looked at."""
     return bool(wanted.reason or (wanted.group and (wanted.status or wanted.source)))
+
+
+def _is_narrowed(wanted: Wanted) -> bool:
+    """Whether of what a search finds something may not be meant."""
+    return bool(wanted.status or wanted.source or wanted.since_ms or wanted.until_ms)

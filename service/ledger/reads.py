@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 P = "reopener:"
 MOST_MATCHES = 1_000
-"""A search looks at so many matches of its prefix."""
+"""A thread is shown with so many of its reopens."""
 SCANNED_DELIVERIES = 20_000
 SCAN_STEP = 500
 
@@ -103,11 +103,8 @@ class Reads:
         alias = await self._ask(self._redis.hget(f"{P}alias:{str(thread_id)[:-2]}", str(thread_id)))
         root = int(alias) if alias else thread_id
         fields = decoded(await self._ask(self._redis.hgetall(f"{P}t:{root}")))
-        reopens = [
-            reopen
-            for reopen in await self._existing(await self._scripts.run("found", str(root), MOST_MATCHES))
-            if reopen.thread_id == root
-        ]
+        _, _, *ids = await self._scripts.run("found", str(root), MOST_MATCHES, "", "")
+        reopens = [reopen for reopen in await self._existing(ids) if reopen.thread_id == root]
         if not fields and not reopens:
             return None
         thread, _ = thread_codec.thread_from(root, fields, 0)

@@ -16,7 +16,7 @@ from service.ledger.listing import Wanted
 
 
 def shape(server: redis.Redis, reopen_id: str) -> dict[str, object]:
-    """What Redis holds for a finished reopen: which keys, of which kind, and how much is in each."""
+    """What Redis holds for a finished reopen: which keys, of which kind, and what leads to it."""
     found = {}
     fields = server.get(f"reopener:d:{reopen_id}").split(b"\0")
     thread, case = fields[8].decode(), fields[9].decode()
@@ -27,10 +27,7 @@ def shape(server: redis.Redis, reopen_id: str) -> dict[str, object]:
     found["alias"] = server.hget(f"reopener:alias:{case[:-2]}", case) == thread.encode()
     found["fields"] = [bool(field) for field in fields]
     leaves = server.keys("reopener:leaf:*")
-    found["entries"] = sorted(
-        (key.rsplit(b":", 1)[0], sum(reopen_id.encode() in member for member in server.zrange(key, 0, -1)))
-        for key in leaves
-    )
+    found["entries"] = sorted((key.rsplit(b":", 1)[0], server.zrange(key, 0, -1)) for key in leaves)
     return found
 
 

@@ -49,6 +49,37 @@ async def test_a_record_says_the_same_in_the_archive(ledger: Ledger, server: Red
     assert server.strlen("reopener:d:id-0001") < 400
 
 
+async def test_a_search_reads_no_records_but_those_it_shows(ledger: Ledger, server: Redis):
+    """However many match, they are put in order, newest first, by what finds them; a filter reads on until a
+    page is full.
+    """
+    ids = [f"id-{number:04}" for number in range(60)]
+    await ledger.admissions.admit([event(number, ticket_id="t4711") for number in range(60)])
+    for number, reopen_id in enumerate(ids):
+        await ended(ledger, reopen_id, Status.SKIPPED if number % 2 else Status.REOPENED)
+    server.config_resetstat()
+    first = await ledger.listing.page(Wanted(prefix="t47"), limit=5)
+    assert [record.id for record in first.reopens] == ids[:54:-1]
+    assert server.info("commandstats")["cmdstat_get"]["calls"] == 5
+    second = await ledger.listing.page(Wanted(prefix="t47"), cursor=first.next_cursor, limit=5)
+    assert [record.id for record in second.reopens] == ids[54:49:-1]
+    for wanted in (Wanted(prefix="t4711", status=Status.REOPENED), Wanted(prefix="t4711", source="support")):
+        found = [record.id async for record in ledger.listing.all(wanted)]
+        assert found == (ids[58::-2] if wanted.status else ids[::-1])
+    assert [record async for record in ledger.listing.all(Wanted(prefix="t4711", source="second"))] == []
+
+
+async def test_of_very_many_with_one_id_the_newest_are_found(ledger: Ledger, monkeypatch: pytest.MonkeyPatch):
+    """A search that cannot show all of a ticket's reopens shows the newest."""
+    monkeypatch.setattr("service.ledger.listing.MOST_MATCHES", 10)
+    await ledger.admissions.admit([event(number, ticket_id="t1") for number in range(30)])
+    await ledger.admissions.admit([event(99, ticket_id="t10")])
+    for number in (*range(30), 99):
+        await ended(ledger, f"id-{number:04}", Status.SKIPPED)
+    found = await ledger.listing.page(Wanted(prefix="t1"))
+    assert [record.id for record in found.reopens] == [f"id-{number:04}" for number in range(29, 19, -1)]
+
+
 async def test_repeats_of_what_is_done_are_counted(ledger: Ledger):
     """A repeat of an archived event is a duplicate that is counted and dated; another body is a conflict."""
     await ledger.admissions.admit([event(1, body_hash="a" * 64, message_key="m1")])

@@ -235,7 +235,7 @@ def _books(cluster: Cluster, records: dict[str, Reopen]) -> Iterator[str]:
         for member in members
     }
     listed |= {
-        place[12:]: key.rsplit(":", 2)[1]
+        _id_at(place): key.rsplit(":", 2)[1]
         for key, members in keys.items()
         if key.startswith("reopener:leaf:done:")
         for place in members
@@ -270,3 +270,17 @@ def _books(cluster: Cluster, records: dict[str, Reopen]) -> Iterator[str]:
 
 def unix_ms(true_ms: int) -> int:
     return START_MS + true_ms
+
+
+def _id_at(place: str) -> str:
+    """The id in a place of the archive. Ours are packed there (archive.lua): three times six times seven bits."""
+    if place[6] > "\x1f":
+        return place[6:]
+    digits = ""
+    for part in (place[6:12], place[12:18], place[18:]):
+        number = sum(ord(byte) << 7 * (5 - i) for i, byte in enumerate(part))
+        digits += "".join(_BASE32[number >> shift & 31] for shift in range(35, -1, -5))
+    return digits
+
+
+_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"

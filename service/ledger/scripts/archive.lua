@@ -5,34 +5,90 @@
 
 local HASH_KEPT, DELIVERY_KEPT = 8, 5
 
+-- A number below 4e12 in six bytes that sort as it does. Seven bits each, so that it is text.
+local function short(number)
+  local bytes, rest = {}, tonumber(number)
+  for i = 6, 1, -1 do
+    bytes[i] = rest % 128
+    rest = math.floor(rest / 128)
+  end
+  return string.char(unpack(bytes))
+end
+
+local function long(bytes, first)
+  local number = 0
+  for i = first, first + 5 do
+    number = number * 128 + string.byte(bytes, i)
+  end
+  return number
+end
+
+-- Our ids are 24 digits of base 32 (`reopen_id` in reopens.py): each eight of them are a number. One begins with a
+-- byte of at most 31, by which it is told from any other id.
+local function short_id(id)
+  if #id ~= 24 or string.find(id, '[^a-z2-7]') then
+    return id
+  end
+  local parts = {}
+  for first = 1, 17, 8 do
+    local number = 0
+    for i = first, first + 7 do
+      local byte = string.byte(id, i)
+      number = number * 32 + (byte >= 97 and byte - 97 or byte - 24)
+    end
+    parts[#parts + 1] = short(number)
+  end
+  return table.concat(parts)
+end
+
+local function long_id(bytes)
+  if #bytes ~= 18 or string.byte(bytes) > 31 then
+    return bytes
+  end
+  local digits = {}
+  for part = 0, 2 do
+    local number = long(bytes, 6 * part + 1)
+    for i = 8 * part + 8, 8 * part + 1, -1 do
+      local digit = number % 32
+      digits[i] = digit < 26 and digit + 97 or digit + 24
+      number = math.floor(number / 32)
+    end
+  end
+  return string.char(unpack(digits))
+end
+
+-- Where a reopen stands in the archive: its position and its id. What finds it ends in it, so that what is found is
+-- put in order without a look at the records.
 local function place_of(position, id)
-  return string.format('%012.0f', tonumber(position)) .. id
+  return short(position) .. short_id(id)
 end
 
 local function placed(place)
-  return tonumber(string.sub(place, 1, 12)), string.sub(place, 13)
+  return long(place, 1), long_id(string.sub(place, 7))
 end
 
--- What a reopen is found by.
-local function names_of(id, r)
+-- What a reopen is found by; each ends in `mark`.
+local function names_of(r, mark)
   local names = {}
   for _, name in ipairs({ 'event_id', 'ticket_id', 'contact_id', 'thread_id', 'new_case_id', 'mark' }) do
     if r[name] and r[name] ~= '' then
-      names[#names + 1] = r[name] .. '\0' .. id
+      names[#names + 1] = r[name] .. '\0' .. mark
     end
   end
   for name in string.gmatch(r.found or '', '%S+') do
-    names[#names + 1] = name .. '\0' .. id
+    names[#names + 1] = name .. '\0' .. mark
   end
   return names
 end
 
 -- Write a record of the archive and what lists and finds it; `r` has all fields of ARCHIVED.
 local function put_away(id, r)
+  local place = place_of(r.position, id)
   keep_archived(id, r)
-  tree_add('done:' .. r.source .. ':' .. r.status, place_of(r.position, id))
-  tree_add('found', id .. '\0')
-  for _, name in ipairs(names_of(id, r)) do
+  tree_add('done:' .. r.source .. ':' .. r.status, place)
+  -- What follows is the id itself.
+  tree_add('found', id .. '\0' .. short(r.position))
+  for _, name in ipairs(names_of(r, place)) do
     tree_add('found', name)
   end
   if r.message_key ~= '' then
@@ -58,34 +114,43 @@ local function archive(id, rest)
   put_away(id, r)
   redis.call('DEL', key, P .. 'bodies:' .. id)
   redis.call('ZREM', P .. 'is:' .. r.source .. ':' .. r.status, id)
-  redis.call('ZREM', P .. 'find', id .. '\0' .. id, unpack(names_of(id, r)))
+  redis.call('ZREM', P .. 'find', id .. '\0' .. id, unpack(names_of(r, id)))
   if r.message_key ~= '' then
     redis.call('DEL', P .. 'message:' .. r.message_key)
   end
 end
 
-local function id_of(member)
-  local name, id = string.match(member, '^(.*)%z(.*)$')
-  return id ~= '' and id or name
+-- The place that an entry of the archive leads to.
+local function place_in(member)
+  local ends = string.find(member, '\0', 1, true)
+  local place = string.sub(member, ends + 1)
+  return #place > 6 and place or place .. short_id(string.sub(member, 1, ends - 1))
 end
 
--- Reopens that one of their ids begins so, or is, in the order of these ids: up to `most` at work, as many done.
-local function found_between(low, high, most)
-  local ids, seen = {}, {}
-  local function take(members)
-    for _, member in ipairs(members) do
-      local id = id_of(member)
-      if not seen[id] then
-        seen[id] = true
-        ids[#ids + 1] = id
-      end
+local function each_once(members, of)
+  local found, seen = {}, {}
+  for _, member in ipairs(members) do
+    local one = of(member)
+    if not seen[one] then
+      seen[one] = true
+      found[#found + 1] = one
     end
   end
-  take(redis.call('ZRANGEBYLEX', P .. 'find', low, high, 'LIMIT', 0, most))
-  take(tree_range('found', low, high, most))
-  return ids
+  return found
 end
 
+-- The reopen that an entry of those at work leads to.
+local function id_in(member)
+  return string.match(member, '%z([^%z]*)$')
+end
+
+-- Some reopens that have this very id.
 local function found_by(value)
-  return found_between('[' .. value .. '\0', '(' .. value .. '\1', 100)
+  local low, high = '[' .. value .. '\0', '(' .. value .. '\1'
+  local ids = each_once(redis.call('ZRANGEBYLEX', P .. 'find', low, high, 'LIMIT', 0, 100), id_in)
+  for _, place in ipairs(each_once(tree_range('found', low, high, 100), place_in)) do
+    local _, id = placed(place)
+    ids[#ids + 1] = id
+  end
+  return ids
 end

@@ -15,10 +15,11 @@ end
 -- holds then are ids alone.
 local function erase_thread(thread)
   local key = P .. 't:' .. thread
-  if has_reopens(thread) or redis.call('HEXISTS', key, 'unsettled') == 1 then
+  local t = redis.call('HMGET', key, 'unsettled', 'aliases')
+  if t[1] or has_reopens(thread) then
     return
   end
-  for alias in string.gmatch(redis.call('HGET', key, 'aliases') or '', '%S+') do
+  for alias in string.gmatch(t[2] or '', '%S+') do
     redis.call('HDEL', alias_key(alias), alias)
     redis.call('DEL', P .. 't:' .. alias)
   end
@@ -37,52 +38,78 @@ local function erase_link(source, ticket)
   redis.call('HDEL', P .. 'links', source .. '\0' .. ticket)
 end
 
+-- What is removed of a reopen: the fields of ARCHIVED, its end and its box; nil where there is none of that id.
+local function record_of(id)
+  local r = archived(id)
+  if r then
+    r.box, r.is_done = r.thread_id, true
+    return r
+  end
+  local values = redis.call('HMGET', P .. 'r:' .. id, 'updated_ms', 'box', unpack(ARCHIVED))
+  if not values[3] then
+    return nil
+  end
+  r = { updated_ms = values[1] or '0', box = values[2] }
+  for i, name in ipairs(ARCHIVED) do
+    r[name] = values[i + 2] or ''
+  end
+  r.box = r.box or r.thread_id
+  return r
+end
+
 local function erase_indexes(id, r)
-  for _, name in ipairs(names_of(id, r)) do
-    redis.call('ZREM', P .. 'find', name)
-  end
-  redis.call('ZREM', P .. 'find', id .. '\0' .. id)
+  redis.call('ZREM', P .. 'find', id .. '\0' .. id, unpack(names_of(r, id)))
   redis.call('ZREM', P .. 'is:' .. r.source .. ':' .. r.status, id)
-  local box = redis.call('HGET', P .. 'r:' .. id, 'box')
-  if box then
-    redis.call('ZREM', P .. 'inbox:' .. box, id)
-  end
+  redis.call('ZREM', P .. 'inbox:' .. r.box, id)
   leave_failures(id)
 end
 
-local function erase_archived(id, r)
-  for _, name in ipairs(names_of(id, r)) do
-    tree_remove('found', name)
+-- What the trees of the archive lose with these records, each tree at once.
+local function erase_archived(records)
+  local of_tree = { found = {}, messages = {} }
+  for id, r in pairs(records) do
+    if r.is_done then
+      local place, done = place_of(r.position, id), 'done:' .. r.source .. ':' .. r.status
+      of_tree[done] = of_tree[done] or {}
+      table.insert(of_tree[done], place)
+      table.insert(of_tree.found, id .. '\0' .. short(r.position))
+      for _, name in ipairs(names_of(r, place)) do
+        table.insert(of_tree.found, name)
+      end
+      if r.message_key ~= '' then
+        table.insert(of_tree.messages, r.message_key .. '\0' .. id)
+      end
+    end
   end
-  tree_remove('found', id .. '\0')
-  tree_remove('done:' .. r.source .. ':' .. r.status, place_of(r.position, id))
-  if r.message_key ~= '' then
-    tree_remove('messages', r.message_key .. '\0' .. id)
+  for name, members in pairs(of_tree) do
+    tree_remove(name, members)
   end
 end
 
--- Remove a record with everything that leads to it. What remains is a tombstone, for as long as its helpdesk may
--- repeat the event, so that a repeat is a duplicate and never a second case (rule 15).
-local function erase(id, salt, tombstone_ms)
-  local r = archived(id)
-  if r then
-    erase_archived(id, r)
-  else
-    local values = redis.call('HMGET', P .. 'r:' .. id, unpack(ARCHIVED))
-    r = {}
-    for i, name in ipairs(ARCHIVED) do
-      r[name] = values[i] or ''
+-- Remove records (by id, as `record_of` has them) with everything that leads to them. What remains of each is a
+-- tombstone, for as long as its helpdesk may repeat the event, so that a repeat is a duplicate and never a second case
+-- (rule 15).
+local function erase(records, salt, tombstone_ms)
+  local count = 0
+  erase_archived(records)
+  for id, r in pairs(records) do
+    if not r.is_done then
+      erase_indexes(id, r)
     end
-    erase_indexes(id, r)
+    if r.message_key ~= '' then
+      redis.call('SET', P .. 'message:' .. r.message_key, id, 'PX', tombstone_ms)
+    end
+    if r.thread_id ~= '' and home_of(r.new_case_id) == r.thread_id then
+      redis.call('HDEL', alias_key(r.new_case_id), r.new_case_id)
+    end
+    redis.call('DEL', P .. 'r:' .. id, P .. 'd:' .. id, P .. 'bodies:' .. id)
+    redis.call('SET', tombstone(salt, id), '', 'PX', tombstone_ms)
+    count = count + 1
   end
-  if r.message_key ~= '' then
-    redis.call('SET', P .. 'message:' .. r.message_key, id, 'PX', tombstone_ms)
+  redis.call('HINCRBY', P .. 'totals', 'removed', count)
+  for _, r in pairs(records) do
+    if r.thread_id ~= '' then
+      erase_thread(r.thread_id)
+    end
   end
-  if r.thread_id ~= '' and home_of(r.new_case_id) == r.thread_id then
-    redis.call('HDEL', alias_key(r.new_case_id), r.new_case_id)
-  end
-  redis.call('DEL', P .. 'r:' .. id, P .. 'd:' .. id, P .. 'bodies:' .. id)
-  redis.call('SET', tombstone(salt, id), '', 'PX', tombstone_ms)
-  redis.call('HINCRBY', P .. 'totals', 'removed', 1)
-  return r
 end

@@ -6,7 +6,8 @@
 -- Returns 'done', 'missing', 'busy' while a worker holds its thread, or 'changed' where the document is another by now.
 
 local id = ARGV[1]
-if not fields_of(id, 'status')[1] then
+local r = record_of(id)
+if not r then
   return 'missing'
 end
 local box = box_of(id)
@@ -24,10 +25,7 @@ local bulk = redis.call('HGET', P .. 'r:' .. id, 'bulk')
 if bulk then
   redis.call('ZREM', P .. 'bulk:' .. bulk .. ':left', id)
 end
-local r = erase(id, redis.call('GET', P .. 'salt'), tonumber(ARGV[2]))
-if r.thread_id ~= '' then
-  erase_thread(r.thread_id)
-end
+erase({ [id] = r }, redis.call('GET', P .. 'salt'), tonumber(ARGV[2]))
 if r.ticket_id ~= '' then
   erase_link(r.source, r.ticket_id)
 end

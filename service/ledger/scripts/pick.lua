@@ -1,6 +1,6 @@
 -- Pick reopens, newest first, by what a person asked for. Reads only; bounded whatever is stored.
 -- ARGV[1]  JSON {sets: [key, ...] and trees: [name, ...], or prefix, status, source, reason, since_ms, until_ms: '' for any,
---          before: a position or '', checked: whether each record of the sets is looked at, limit,
+--          before: a position or '', checked: whether records are looked at, limit,
 --          most: how many are looked at}
 -- Returns {cursor, id, ...}: the position to go on below, '' where there is no more.
 
@@ -14,7 +14,7 @@ local function fits(r)
     and (f.until_ms == '' or tonumber(r[4]) < tonumber(f.until_ms))
 end
 
--- The first four of ARCHIVED: a search looks at a thousand records, and taking each apart whole would be most of it.
+-- The first four of ARCHIVED: a search may look at a thousand records, and taking each apart whole would be most of it.
 local HEAD = '^([^%z]*)%z([^%z]*)%z([^%z]*)%z([^%z]*)%z'
 
 local function record(id)
@@ -30,17 +30,44 @@ local function newest_first(a, b)
   return a[1] > b[1]
 end
 
+-- The places of done ones that have this very id, the newest of them, and then of those of which an id begins so.
+local function found_done(prefix, most)
+  local members = tree_range_down('found', '(' .. prefix .. '\1', '[' .. prefix .. '\0', most)
+  for _, member in ipairs(tree_range('found', '[' .. prefix .. '\1', '[' .. prefix .. '\255', most - #members)) do
+    members[#members + 1] = member
+  end
+  return each_once(members, place_in)
+end
+
+local function fitting(place)
+  local _, id = placed(place)
+  return (not f.checked or fits(record(id))) and id
+end
+
+-- All that is found is put in order by what finds it; records are looked at from the newest on, until a page is full.
 local function by_prefix()
-  local found = {}
-  for _, id in ipairs(found_between('[' .. f.prefix, '[' .. f.prefix .. '\255', f.most)) do
+  local rows, found = {}, {}
+  local working = redis.call('ZRANGEBYLEX', P .. 'find', '[' .. f.prefix, '[' .. f.prefix .. '\255', 'LIMIT', 0, f.most)
+  for _, id in ipairs(each_once(working, id_in)) do
     local r = record(id)
-    if fits(r) and (not before or tonumber(r[5]) < before) then
-      found[#found + 1] = { tonumber(r[5]), id }
+    if fits(r) then
+      rows[#rows + 1] = { tonumber(r[5]), id }
     end
   end
-  table.sort(found, newest_first)
-  local more = #found > f.limit
-  return found, more and found[f.limit][1] or nil
+  for _, place in ipairs(found_done(f.prefix, f.most)) do
+    rows[#rows + 1] = { long(place, 1), nil, place }
+  end
+  table.sort(rows, newest_first)
+  for _, row in ipairs(rows) do
+    local id = (not before or row[1] < before) and (row[2] or fitting(row[3]))
+    if id then
+      found[#found + 1] = { row[1], id }
+      if #found > f.limit then
+        return found, found[f.limit][1]
+      end
+    end
+  end
+  return found, nil
 end
 
 -- The first of so many members, in order, whose reopen was admitted at this time or later: positions grow with time.

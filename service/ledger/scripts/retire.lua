@@ -32,25 +32,31 @@ local function oldest_first()
   return rows
 end
 
-local rows = oldest_first()
-for i = 1, math.min(most, #rows) do
-  local id = rows[i][2]
-  local r = fields_of(id, 'created_ms', 'updated_ms', 'thread_id')
-  -- Positions grow with time: whoever follows was admitted later still.
-  if tonumber(r[1] or '0') >= before_ms then
-    return { removed, '' }
+local function removable()
+  local rows, records = oldest_first(), {}
+  for i = 1, math.min(most, #rows) do
+    local id = rows[i][2]
+    local r = record_of(id) or {}
+    -- Positions grow with time: whoever follows was admitted later still.
+    if tonumber(r.created_ms or '0') >= before_ms then
+      return records, ''
+    end
+    last = text(rows[i][1])
+    local is_over = r.updated_ms and tonumber(r.updated_ms) < before_ms
+    if is_over and redis.call('HEXISTS', P .. 'leases', r.box) == 0 then
+      records[id], removed = r, removed + 1
+    end
   end
-  last = text(rows[i][1])
-  local box = redis.call('HGET', P .. 'r:' .. id, 'box') or r[3] or ''
-  if r[2] and tonumber(r[2]) < before_ms and redis.call('HEXISTS', P .. 'leases', box) == 0 then
-    local gone = erase(id, salt, tombstone_ms)
-    if gone.thread_id ~= '' then
-      erase_thread(gone.thread_id)
+  return records, #rows >= most and last or ''
+end
+
+local records, following = removable()
+erase(records, salt, tombstone_ms)
+if ARGV[7] == '1' then
+  for _, r in pairs(records) do
+    if r.ticket_id ~= '' then
+      erase_link(source, r.ticket_id)
     end
-    if ARGV[7] == '1' and gone.ticket_id ~= '' then
-      erase_link(source, gone.ticket_id)
-    end
-    removed = removed + 1
   end
 end
-return { removed, #rows >= most and last or '' }
+return { removed, following }

@@ -16,7 +16,7 @@ end
 redis.call('HSET', key, unpack(fields))
 redis.call('ZADD', P .. 'is:' .. r.source .. ':' .. r.status, r.position, id)
 find(id, id)
-for _, name in ipairs(names_of(id, r)) do
+for _, name in ipairs(names_of(r, id)) do
   redis.call('ZADD', P .. 'find', 0, name)
 end
 if r.message_key and r.message_key ~= '' then

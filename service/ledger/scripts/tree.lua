@@ -53,23 +53,31 @@ local function tree_add(name, member)
   end
 end
 
-local function tree_remove(name, member)
-  local fence, leaf = leaf_of(name, member)
-  if redis.call('ZREM', leaf, member) == 0 then
-    return
-  end
-  if redis.call('HINCRBY', P .. 'sizes', name, -1) == 0 then
-    redis.call('DEL', P .. 'tree:' .. name)
-    redis.call('HDEL', P .. 'sizes', name)
-    return
-  end
-  local first = redis.call('ZRANGE', leaf, 0, 0)[1]
-  if fence ~= '' and (fence == member or not first) then
-    -- A fence is always a member: nothing of one that was removed stays behind.
-    redis.call('ZREM', P .. 'tree:' .. name, fence)
-    if first then
-      redis.call('RENAME', leaf, new_leaf(name, first))
+-- Remove members, a leaf at a time.
+local function tree_remove(name, members)
+  local root, fences, of_fence, removed = P .. 'tree:' .. name, {}, {}, 0
+  for _, member in ipairs(members) do
+    local fence = redis.call('ZREVRANGEBYLEX', root, '[' .. member, '-', 'LIMIT', 0, 1)[1]
+    if fence and not of_fence[fence] then
+      fences[#fences + 1], of_fence[fence] = fence, {}
     end
+    table.insert(of_fence[fence] or {}, member)
+  end
+  for _, fence in ipairs(fences) do
+    local leaf = leaf_key(name, fence)
+    removed = removed + redis.call('ZREM', leaf, unpack(of_fence[fence]))
+    local first = fence ~= '' and redis.call('ZRANGE', leaf, 0, 0)[1]
+    if fence ~= '' and first ~= fence then
+      -- A fence is always a member: nothing of one that was removed stays behind.
+      redis.call('ZREM', root, fence)
+      if first then
+        redis.call('RENAME', leaf, new_leaf(name, first))
+      end
+    end
+  end
+  if removed > 0 and redis.call('HINCRBY', P .. 'sizes', name, -removed) == 0 then
+    redis.call('DEL', root)
+    redis.call('HDEL', P .. 'sizes', name)
   end
 end
 
