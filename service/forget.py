@@ -1,28 +1,40 @@
 """Forget a customer: by contact, by address, or by ticket, everywhere in Redis and for good.
 
 Reopens with their words, indexes, links, failures and held ones go, and with them deliveries, kept requests
-and what people wrote in the audit log. What remains are keyed hashes of ids, for as long as the helpdesk may
-repeat the event, and the ids of calls whose outcome nobody knows yet. Not reached are backups, the
-append-only file until Redis rewrites it, and the spool of a receiver while Redis is away.
+and what people wrote in the audit log. What remains are keyed hashes: of ids, for as long as the helpdesk may
+repeat the event, and of whom, so that deliveries which wait in a receiver's spool are dropped when they come;
+and the ids of calls whose outcome nobody knows yet. Not reached are backups, and Redis' append-only file
+until it is written anew, which is asked for.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from service.kept import unpacked
+from service.ledger.audit import line
 from service.policy import terms
 
 if TYPE_CHECKING:
     from service.ledger import Ledger
     from service.ledger.audit import By
-    from service.ledger.forgetting import Kind
+    from service.ledger.forgetting import File, Kind
     from service.settings import Settings
 
 SUBJECTS: dict[str, str] = {"contact": "a contact", "email": "an address", "ticket": "a ticket"}
+FILES: dict[str, str] = {
+    "rewriting": "Redis is writing its append-only file anew: until it has, what was erased is still in it.",
+    "none": "Redis keeps no append-only file; a snapshot holds them until the next one.",
+    "refused": "What was erased is in Redis' append-only file until that is written anew, and Redis does not"
+    " let us ask for it: have its operator run BGREWRITEAOF.",
+}
+BACKUPS = "Backups of Redis hold them until they are thrown away."
+OUTLASTS_SECONDS = 2.0
+"""An append-only file that is synced every second may lose so much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,40 +48,106 @@ class Customer:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """How much there was."""
+    """How much there was, and what becomes of Redis' file."""
 
     reopens: int
     deliveries: int
     requests: int
     audit_lines: int
     links: int
+    file: File
 
 
-async def forget(ledger: Ledger, settings: Settings, customer: Customer, *, by: By) -> Forgotten:
+def told(forgotten: Forgotten) -> str:
+    """For people: how much there was, and where it may still be."""
+    return (
+        f"{forgotten.reopens} reopens, {forgotten.deliveries} deliveries, {forgotten.requests} requests,"
+        f" {forgotten.links} links and {forgotten.audit_lines} lines of the audit log erased."
+        f" {FILES[forgotten.file]} {BACKUPS}"
+    )
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was found of the customer so far, and how much of it was erased."""
+
+    ids: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
+    tickets: set[tuple[str, str]] = field(default_factory=set)
+    deliveries: int = 0
+    requests: int = 0
+    audit_lines: int = 0
+    links: int = 0
+
+
+async def forget(
+    ledger: Ledger,
+    settings: Settings,
+    customer: Customer,
+    *,
+    by: By,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> Forgotten:
     """Erase the customer, and note in the audit log that it was done, without whom.
 
-    Raises `Conflict` while an attempt of theirs is running. It may be repeated.
+    Raises `Conflict` while an attempt of theirs is running. It may be repeated. Where Redis may forget what
+    it confirmed last, that is waited for, and all is erased again where another run of it has taken over.
     """
-    erased, kept = ledger.forgetting, terms(settings)
     await ledger.retention.make_salt()
-    ids: set[str] = set()
-    names = {customer.value}
-    while records := await erased.reopens(customer.kind, customer.value, customer.source):
-        await erased.check_idle(records)
-        for record in records:
-            ids.add(record.id)
-            names |= {record.event_id, record.ticket_id or record.event_id}
-            await erased.erase(record, kept.tombstone_ms(record.source))
-    says = _says(names)
-    deliveries = await erased.erase_deliveries(
-        lambda each: each.reopen_id in ids or bool({each.event_id, each.ticket_id} & names)
+    found = _Found(names={customer.value})
+    while True:
+        run_id = await ledger.account.run_id()
+        await _erase(ledger, settings, customer, found)
+        told = line(by, "forget", SUBJECTS[customer.kind], count=len(found.ids))
+        await ledger.forgetting.note(_whom(customer, found), told)
+        if await ledger.account.keeps_answers():
+            break
+        await sleep(OUTLASTS_SECONDS)
+        if await ledger.account.run_id() == run_id:
+            break
+    return Forgotten(
+        len(found.ids),
+        found.deliveries,
+        found.requests,
+        found.audit_lines,
+        found.links,
+        await ledger.forgetting.erase_from_file(),
     )
-    links = await erased.erase_links(customer.kind, customer.value, customer.source)
+
+
+async def _erase(ledger: Ledger, settings: Settings, customer: Customer, found: _Found) -> None:
+    erased, kept = ledger.forgetting, terms(settings)
+    whom = (customer.kind, customer.value, customer.source)
+    await erased.note([whom])
+    async for records in erased.reopens(*whom):
+        await erased.check_idle(records)
+    is_more = True
+    while is_more:
+        is_more = False
+        async for records in erased.reopens(*whom):
+            for record in records:
+                is_more = True
+                found.ids.add(record.id)
+                found.names |= {record.event_id, record.ticket_id or record.event_id}
+                if record.ticket_id:
+                    found.tickets.add((record.source, record.ticket_id))
+                await erased.erase(record, kept.tombstone_ms(record.source))
+    says = _says(found.names)
+    found.deliveries += await erased.erase_deliveries(
+        lambda each: each.reopen_id in found.ids or bool({each.event_id, each.ticket_id} & found.names)
+    )
+    links = await erased.links(*whom)
+    found.tickets.update(links)
+    found.links += await erased.erase_links(links)
     sources = sorted({*settings.sources, *await ledger.reads.sources()})
-    requests = await ledger.requests.forget(sources, lambda content: _concerns(content, says))
-    lines = await erased.erase_words(ids, says)
-    await ledger.audit.note(by, "forget", SUBJECTS[customer.kind], count=len(ids))
-    return Forgotten(len(ids), deliveries, requests, lines, links)
+    found.requests += await ledger.requests.forget(sources, lambda content: _concerns(content, says))
+    found.audit_lines += await erased.erase_words(found.ids, says)
+
+
+def _whom(customer: Customer, found: _Found) -> list[tuple[Kind, str, str | None]]:
+    """Whom a delivery that comes late may tell of: the customer, and their tickets."""
+    whom: list[tuple[Kind, str, str | None]] = [(customer.kind, customer.value, customer.source)]
+    return whom + [("ticket", ticket_id, source) for source, ticket_id in sorted(found.tickets)]
 
 
 def _says(names: Collection[str]) -> Callable[[str], bool]:

@@ -248,7 +248,14 @@ SCHEMAS: dict[str, Schema] = {
         optional=("contact_id", "email", "ticket_id", "source"),
     ),
     "Forgotten": _object(
-        {"reopens": COUNT, "deliveries": COUNT, "requests": COUNT, "audit_lines": COUNT, "links": COUNT}
+        {
+            "reopens": COUNT,
+            "deliveries": COUNT,
+            "requests": COUNT,
+            "audit_lines": COUNT,
+            "links": COUNT,
+            "file": {"enum": ["rewriting", "none", "refused"]},
+        }
     ),
     "Count": _object({"count": COUNT}),
     "Bulk": _object(

@@ -13,6 +13,7 @@ from service.cli.told import Ended
 from service.domain.decide import canonical_id
 from service.forget import SUBJECTS, Customer
 from service.forget import forget as forget_customer
+from service.forget import told as told_of
 
 
 def forget(
@@ -41,7 +42,4 @@ def forget(
     if as_json:
         told.as_json(asdict(forgotten))
         return
-    click.echo(
-        f"{forgotten.reopens} reopens, {forgotten.deliveries} deliveries, {forgotten.requests} requests,"
-        f" {forgotten.links} links and {forgotten.audit_lines} lines of the audit log erased."
-    )
+    click.echo(told_of(forgotten))

@@ -91,4 +91,5 @@ class LookingPages:
     async def audit(self, request: Request) -> Response:
         cursor = asking.stream_cursor(request.query_params.get("cursor", ""))
         entries, older = await self.ledger.audit.latest(cursor=cursor, limit=PAGE)
-        return render(request, "audit.html", title="Audit", entries=entries, older=older)
+        sources = await self.ledger.reads.sources()
+        return render(request, "audit.html", title="Audit", entries=entries, older=older, sources=sources)

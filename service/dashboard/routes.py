@@ -10,6 +10,7 @@ from starlette.staticfiles import StaticFiles
 
 from service.auth import Gatekeeper
 from service.dashboard.door import Door
+from service.dashboard.forgetting import ForgettingPage
 from service.dashboard.live import Live
 from service.dashboard.looking import LookingPages
 from service.dashboard.overview import OverviewPages
@@ -68,6 +69,7 @@ def routes(ledger: Ledger, settings: Settings, clock: Clock, spool: SpoolOf) -> 
         ("/pause", overview.pause),
         ("/resume", overview.resume),
         ("/alerts/test", setup.test_alerts),
+        ("/forget", ForgettingPage(ledger, settings).forget),
         ("/setup/{source}/test", setup.test),
     ]
     return [

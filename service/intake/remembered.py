@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from service.domain.decide import Accept, Hold
 from service.domain.reopens import reopen_id
-from service.ledger.admission import Admission, HalfReply
+from service.ledger.admission import Admission, HalfReply, hashed
 
 if TYPE_CHECKING:
     from service.domain.events import Event
@@ -70,16 +69,11 @@ def _message_key(source: str, event: Event) -> str | None:
     """Names the customer's reply: several events of one reply are one."""
     if not event.message_id or not event.ticket_id:
         return None
-    return _hashed(source, event.ticket_id, event.message_id)
+    return hashed(source, event.ticket_id, event.message_id)
 
 
 def _half(source: str, event: Event, now_ms: int, retry_window_seconds: int) -> HalfReply | None:
     if event.half is None or not event.ticket_id:
         return None
     moment_ms = int(event.occurred_at.timestamp() * 1000) if event.occurred_at else now_ms
-    return HalfReply(event.half, _hashed(source, event.ticket_id), moment_ms, retry_window_seconds)
-
-
-def _hashed(*names: str) -> str:
-    name = "\0".join(names).encode("utf-8", "surrogatepass")
-    return hashlib.sha256(name).hexdigest()[:32]
+    return HalfReply(event.half, hashed(source, event.ticket_id), moment_ms, retry_window_seconds)

@@ -68,6 +68,14 @@ class Account:
         await self._do(self._redis.hset(f"{P}account", items=told))
         return durable
 
+    async def keeps_answers(self) -> bool:
+        """Whether what Redis confirmed to us lasts, as far as `note_durability` could tell."""
+        return bool(await ask(self._redis.hget(f"{P}account", "keeps_answers")) == b"1")
+
+    async def run_id(self) -> str:
+        """Which run of Redis this is: another one may have forgotten the last writes (rule 13)."""
+        return str((await ask(self._redis.info("server")))["run_id"])
+
     async def unlink(self, source: str, ticket_id: str, by: By) -> bool:
         """Drop a ticket's link; False where there was none."""
         field = f"{source}\0{ticket_id}"

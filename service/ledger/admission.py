@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -40,8 +41,8 @@ class Admission:
     `message_key` names the customer's reply where the payload has its id: several events of one reply are
     one. `half` finds the other of two events that share no id. `weak_key` stands for an event without an id
     of its own, for `weak_seconds`. `email` asks a worker to look the customer up in Acquire; by `address`
-    they are found when they are to be forgotten. `again_of` and `again_reason` tell which reopen a person
-    wanted done once more, and why.
+    they are found when they are to be forgotten, and `mark` is what another reopen has for that. `again_of`
+    and `again_reason` tell which reopen a person wanted done once more, and why.
     """
 
     reopen_id: str
@@ -55,6 +56,7 @@ class Admission:
     text: str | None = None
     email: str | None = None
     address: str | None = None
+    mark: str | None = None
     held_for: str | None = None
     detail: str | None = None
     message_key: str | None = None
@@ -105,6 +107,11 @@ def canonical_address(address: str) -> str:
     return address.strip().casefold()
 
 
+def hashed(*names: str) -> str:
+    """One name for several, none of which can be read off it."""
+    return hashlib.sha256("\0".join(names).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
 def packed_delivery(admissions: Sequence[Admission]) -> bytes:
     """All that one delivery leaves, as the script takes it; what is empty is left out."""
     return packed([_told(admission) for admission in admissions])
@@ -126,6 +133,7 @@ def _told(admission: Admission) -> dict[str, str]:
         "text": admission.text,
         "email": admission.email,
         "address": canonical_address(admission.address) if admission.address else None,
+        "mark": admission.mark,
         "message_key": admission.message_key,
         "weak_key": admission.weak_key,
         "weak_ms": str(admission.weak_seconds * 1000) if admission.weak_key else None,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from redis.exceptions import ResponseError
+
 from service.domain.errors import Conflict
-from service.ledger.admission import canonical_address
+from service.ledger.admission import canonical_address, hashed
 from service.ledger.audit import AUDIT_KEY
 from service.ledger.heard import unindex
 from service.ledger.reads import Delivery, decoded, delivery_from
@@ -25,8 +27,11 @@ if TYPE_CHECKING:
 
 P = "reopener:"
 AT_ONCE = 500
+LATE_MS = 32 * 86_400_000
+"""So much later a delivery that came before its customer was forgotten does not bring them back."""
 BUSY = "an attempt of it is running: try again when it has ended"
 Kind = Literal["contact", "email", "ticket"]
+File = Literal["rewriting", "none", "refused"]
 
 
 class Forgetting:
@@ -39,18 +44,35 @@ class Forgetting:
         self._redis = connection
         self._reads = reads
 
-    async def reopens(self, kind: Kind, value: str, source: str | None) -> list[Reopen]:
-        """Reopens of this contact, address or ticket; a part of them where they are very many."""
-        name = await self._mark(value) if kind == "email" else value
-        _, _, *ids = await self._scripts.run("found", name, AT_ONCE, "", "") if name else ("", "")
-        records = [record for record in await self._reads.reopens(ids) if record is not None]
-        return [
-            record
-            for record in records
-            if source in {None, record.source}
-            and (kind != "contact" or str(record.contact_id) == value)
-            and (kind != "ticket" or record.ticket_id == value)
+    async def note(self, whom: Collection[tuple[Kind, str, str | None]], told: str = "") -> None:
+        """Note who is forgotten (kind, value, source or None for any): what came before and waits in a spool,
+        or is admitted once more, does not bring them back. `told` is the line of the audit log. All that was
+        written has come as far as the settings ask when this returns.
+        """
+        names = [
+            f"{kind}\0{canonical_address(value) if kind == 'email' else value}\0{source or ''}"
+            for kind, value, source in whom
         ]
+        for first in range(0, len(names), AT_ONCE):
+            await self._scripts.run("forgotten", LATE_MS, packed(names[first : first + AT_ONCE]), "")
+        await self._scripts.run_durably("forgotten", LATE_MS, packed([]), told)
+
+    async def reopens(self, kind: Kind, value: str, source: str | None) -> AsyncIterator[list[Reopen]]:
+        """Reopens of this contact, address or ticket, in batches. What comes or ends meanwhile may be left
+        out.
+        """
+        name = await self._mark(value) if kind == "email" else value
+        working = done = "" if name else "-"
+        while (working, done) != ("-", "-"):
+            working, done, *ids = await self._scripts.run("found", name or "", AT_ONCE, working, done)
+            records = [record for record in await self._reads.reopens(ids) if record is not None]
+            yield [
+                record
+                for record in records
+                if source in {None, record.source}
+                and (kind != "contact" or str(record.contact_id) == value)
+                and (kind != "ticket" or record.ticket_id == value)
+            ]
 
     async def check_idle(self, records: Sequence[Reopen]) -> None:
         """Raises `Conflict` while a worker is at one of them: its attempt has to come to its end first."""
@@ -66,16 +88,24 @@ class Forgetting:
             if done == "busy":
                 raise Conflict(BUSY)
             if done != "changed":
-                return bool(done == "done")
+                break
+        if record.ticket_id:
+            # The other half of a reply that comes as two events (admit.lua) is waited for no more.
+            await ask(self._redis.unlink(f"{P}halves:{hashed(record.source, record.ticket_id)}"))
+        return bool(done == "done")
 
-    async def erase_links(self, kind: Kind, value: str, source: str | None) -> int:
-        """Drop every link of a ticket or to a contact."""
-        gone = []
+    async def links(self, kind: Kind, value: str, source: str | None) -> list[tuple[str, str]]:
+        """Source and ticket of every link of a ticket or to a contact."""
+        found = []
         async for field, link in self._redis.hscan_iter(f"{P}links", count=AT_ONCE):
             of_source, _, ticket_id = field.decode().partition("\0")
             is_it = {"contact": link.decode().partition(":")[0] == value, "ticket": ticket_id == value}
             if is_it.get(kind) and source in {None, of_source}:
-                gone.append(field)
+                found.append((of_source, ticket_id))
+        return found
+
+    async def erase_links(self, links: Collection[tuple[str, str]]) -> int:
+        gone = [f"{source}\0{ticket_id}" for source, ticket_id in links]
         return int(await ask(self._redis.hdel(f"{P}links", *gone))) if gone else 0
 
     async def erase_deliveries(self, concerns: Callable[[Delivery], bool]) -> int:
@@ -107,6 +137,18 @@ class Forgetting:
             if names(fields.get("subject", "")) or names(fields.get("why", "")):
                 await ask(self._redis.hset(key, mapping={"subject": "(forgotten)", "why": ""}))
         return count
+
+    async def erase_from_file(self) -> File:
+        """Have Redis write its append-only file anew, without what was erased: "rewriting". "none" where
+        there is no such file, "refused" where Redis does not let us.
+        """
+        if not (await ask(self._redis.info("persistence"))).get("aof_enabled"):
+            return "none"
+        try:
+            await ask(self._redis.bgrewriteaof())
+        except ResponseError:
+            return "refused"
+        return "rewriting"
 
     async def _mark(self, address: str) -> str | None:
         """What reopens of an address are found by, as `mark_of` in common.lua makes it."""

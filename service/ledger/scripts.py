@@ -32,6 +32,7 @@ NAMES = (
     "evict",
     "feed",
     "forget",
+    "forgotten",
     "found",
     "heard",
     "link",

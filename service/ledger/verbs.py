@@ -93,6 +93,7 @@ class Verbs:
             contact_id=first.contact_id,
             thread_id=first.thread_id,
             text=text or first.text,
+            mark=(await self._reads.fields([reopen_id]))[0].get("mark"),
             again_of=first.id,
             again_reason=reason,
             audit=line(by, "run again", first.id),

@@ -7,22 +7,33 @@ import json
 import logging
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import redis.asyncio
 from click.testing import CliRunner
 from redis import Redis
 
 from service.cli.commands import main
+from service.clock import SystemClock
 from service.domain.ports import Claimed, Write
-from service.domain.reopens import Status
+from service.domain.reopens import Policy, Status
 from service.domain.threads import Intent, with_intent
+from service.embedded import EmbeddedRedis
+from service.forget import Customer, forget
 from service.kept import packed
+from service.ledger import open_ledger
+from service.ledger.admission import HalfReply, hashed
+from service.ledger.audit import By
 from service.ledger.packing import unpacked_json
 from service.ledger.requests import KeptRequest
+from service.queue import Bells
+from service.settings import load
 from service.sources.base import Request
+from tests.edge.intake.spooling import receiving, tried_one
 from tests.edge.test_retention import ended, event
 from tests.edge.told import refused
-from tests.running import Site, everything, reply, until
+from tests.running import ROOT, TOKEN, Site, environment, everything, reply, site_on, until
 
 ANNA = {
     "ticket_id": "anna-4711",
@@ -32,7 +43,13 @@ ANNA = {
 }
 BEN = {"ticket_id": "ben-4712", "contact_id": 815_9999, "thread_id": 77_002, "message": "Ben is here"}
 IDS = {name: ANNA[name] for name in ("ticket_id", "contact_id", "thread_id")}
+WHOM = ({"contact_id": 8154711}, {"email": " Anna@Example.COM"}, {"ticket_id": "anna-4711"})
 TRACES = ("anna", "8154711", "77001", "heliotrope", "msg_anna")
+
+
+@pytest.fixture(autouse=True)
+def _sure(monkeypatch):
+    monkeypatch.setattr("service.forget.OUTLASTS_SECONDS", 0)
 
 
 def traces(server: Redis) -> list[str]:
@@ -41,6 +58,16 @@ def traces(server: Redis) -> list[str]:
     raw = [zlib.decompress(server.get(key).split(b"\0", 2)[2]) for key in server.keys("reopener:raw:*")]
     text = everything(server) + "".join(f"{head} {unpacked_json(rest)}" for head, rest in kept) + str(raw)
     return [trace for trace in TRACES if trace in text.lower()]
+
+
+def signed_in(site: Site) -> str:
+    """What a form of the session that is begun has to show."""
+    site.client.post("/login", data={"token": TOKEN})
+    return site.client.get("/audit").text.split('name="csrf_token" value="')[1].split('"')[0]
+
+
+def in_files(folder: Path) -> bytes:
+    return b"".join(each.read_bytes() for each in folder.rglob("*") if each.is_file())
 
 
 async def stage(ledger) -> None:
@@ -62,9 +89,7 @@ async def stage(ledger) -> None:
         await ledger.requests.keep([kept], ttl_ms=60_000)
 
 
-@pytest.mark.parametrize(
-    "whom", [{"contact_id": 8154711}, {"email": " Anna@Example.COM"}, {"ticket_id": "anna-4711"}]
-)
+@pytest.mark.parametrize("whom", WHOM)
 async def test_nothing_is_left_of_a_customer(site: Site, ledger, caplog, whom):
     """By contact, address or ticket: nothing in Redis tells of them, nor does a line of the log."""
     caplog.set_level(logging.DEBUG)
@@ -79,9 +104,7 @@ async def test_nothing_is_left_of_a_customer(site: Site, ledger, caplog, whom):
     caplog.clear()
     answer = site.api("POST", "/api/forget", whom)
     assert answer.status_code == 200, answer.text
-    assert answer.json()["reopens"] == (3 if "email" in whom else 4)
-    if "email" in whom:  # what a person started anew has no address: it is found by its ticket
-        site.api("POST", "/api/forget", {"ticket_id": "anna-4711"})
+    assert (answer.json()["reopens"], answer.json()["file"]) == (4, "rewriting")
     assert site.api("GET", f"/api/reopens/{again['id']}").status_code == 404
     site.redis.delete(*site.redis.keys("rq:*"))
     assert traces(site.redis) == []
@@ -94,6 +117,134 @@ async def test_nothing_is_left_of_a_customer(site: Site, ledger, caplog, whom):
     assert await ledger.requests.one("delivery-1")
     lines, _ = await ledger.audit.latest()
     assert "forget" in [line.what for line in lines]
+
+
+async def test_all_go_however_many_others_have_the_same_id(site: Site, ledger, monkeypatch):
+    """A ticket's reopens of one source are erased among very many of another's with the same id."""
+    monkeypatch.setattr("service.ledger.forgetting.AT_ONCE", 4)
+    for number in range(24):
+        mine = number % 4 == 0
+        source = "support" if mine else "second"
+        await ledger.admissions.admit(
+            [
+                event(
+                    number, source=source, ticket_id="4711", thread_id=4711, text="heliotrope" if mine else ""
+                )
+            ]
+        )
+        if number % 3:
+            await ended(ledger, f"id-{number:04}", Status.SKIPPED)
+    done = site.api("POST", "/api/forget", {"ticket_id": "4711", "source": "support"})
+    assert done.json()["reopens"] == 6
+    assert "heliotrope" not in everything(site.redis)
+    left = {key.decode().rpartition(":")[2] for key in site.redis.keys("reopener:[rd]:*")}
+    assert left == {f"id-{number:04}" for number in range(24) if number % 4}
+    assert site.api("POST", "/api/forget", {"ticket_id": "4711"}).json()["reopens"] == 18
+    assert site.stats()["accepted"] == 0
+
+
+@pytest.mark.parametrize("whom", WHOM)
+async def test_what_waits_on_a_receivers_disk_does_not_come_back(
+    site: Site, ledger, whom, tmp_path, monkeypatch
+):
+    """Deliveries that came before and wait in a spool are dropped as they come in; later ones are taken."""
+    monkeypatch.setattr("service.intake.detour.AGAIN_SECONDS", 0.005)
+    await stage(ledger)
+    site.api("PUT", "/api/links/support/anna-4711", {"contact_id": 8154711, "thread_id": 77001})
+    told = {**IDS, "source": "support", "text": ANNA["message"], "address": "anna@example.com"}
+    told["reopen_id"] = "msganna20"
+    by_ticket_alone = {**told, "reopen_id": "msganna21", "contact_id": None, "thread_id": None}
+    ben = {
+        **told,
+        "reopen_id": "benisleft22",
+        "ticket_id": "ben",
+        "contact_id": 1,
+        "address": "ben@example.com",
+    }
+    async with receiving(ledger, tmp_path) as receiver:
+        receiver.way.is_cut = lambda: True
+        for number, each in enumerate((told, by_ticket_alone, ben)):
+            assert (await tried_one(receiver, event(20 + number, **each))) == "accepted"
+        assert site.api("POST", "/api/forget", whom).status_code == 200
+        receiver.way.is_cut = lambda: False
+        await receiver.drained()
+        assert await tried_one(receiver, event(30, **{**told, "reopen_id": "msganna30"})) == "accepted"
+    left = {key.decode().rpartition(":")[2] for key in site.redis.keys("reopener:r:*")}
+    assert not {"msganna20", "msganna21"} & left
+    assert {"benisleft22", "msganna30"} <= left
+    assert all(b"heliotrope" not in each.read_bytes() for each in tmp_path.iterdir())
+    site.api("POST", "/api/forget", whom)
+    assert {"msganna30"} & {
+        key.decode().rpartition(":")[2] for key in site.redis.keys("reopener:r:*")
+    } == set()
+
+
+async def test_a_redis_that_forgot_it_is_told_again(ledger, site: Site, monkeypatch):
+    """Where another run of Redis takes over that lacks the last seconds, the customer is erased there too."""
+    await stage(ledger)
+    site.redis.hdel("reopener:account", "keeps_answers")
+    before = {key: site.redis.dump(key) for key in site.redis.keys("reopener:*")}
+    runs = iter(("first", "second", "second", "second"))
+
+    async def run_id(_: object) -> str:
+        return next(runs)
+
+    waited = []
+
+    async def a_while(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 1:
+            site.redis.flushdb()
+            for key, value in before.items():
+                site.redis.restore(key, 0, value)
+
+    monkeypatch.setattr("service.ledger.account.Account.run_id", run_id)
+    settings = load(site.environment, role="serve", cwd=ROOT)
+    whom = Customer("contact", "8154711")
+    await forget(ledger, settings, whom, by=By("Ops", "command line"), sleep=a_while)
+    assert len(waited) == 2
+    assert traces(site.redis) == []
+
+
+async def test_the_other_half_of_a_reply_is_not_waited_for(ledger, site: Site):
+    """What would join a reply's two events is erased with them."""
+    half = HalfReply("message", hashed("support", "anna-4711"), 1_000_000, 3_600)
+    await ledger.admissions.admit([event(40, **IDS, text="Hello", half=half)])
+    assert site.redis.keys("reopener:halves:*")
+    site.api("POST", "/api/forget", {"contact_id": 8154711})
+    assert not site.redis.keys("reopener:halves:*")
+
+
+async def test_the_append_only_file_is_written_anew(tmp_path):
+    """Redis is asked to write its file without what was erased, and then nobody finds it there."""
+    server = await asyncio.to_thread(EmbeddedRedis.start, tmp_path / "redis", clock=SystemClock())
+    try:
+        with site_on(environment(tmp_path, server.url)) as site:
+            connection = redis.asyncio.Redis.from_url(server.url)
+            await stage(open_ledger(connection, Bells(Redis()), SystemClock(), policy=Policy()))
+            await connection.aclose()
+            assert b"heliotrope" in in_files(tmp_path / "redis")
+            assert site.api("POST", "/api/forget", {"contact_id": 8154711}).json()["file"] == "rewriting"
+            until(lambda: not site.redis.info("persistence")["aof_rewrite_in_progress"])
+            assert b"heliotrope" not in in_files(tmp_path / "redis")
+    finally:
+        server.stop()
+
+
+async def test_forget_from_the_dashboard(site: Site, ledger):
+    """An admin forgets a customer at the foot of the audit log, having ticked that it is meant."""
+    await stage(ledger)
+    token = signed_in(site)
+    told = {"csrf_token": token, "kind": "email", "value": " anna@example.com ", "source": ""}
+    for wrong in (told, {**told, "value": "", "sure": "yes"}, {**told, "kind": "contact", "sure": "yes"}):
+        answer = site.client.post("/forget", data=wrong)
+        assert (answer.status_code, "Nothing was erased" in answer.text) == (409, True)
+    answer = site.client.post("/forget", data={**told, "sure": "yes"})
+    assert answer.status_code == 200
+    assert "3 reopens" in answer.text
+    site.redis.delete(*site.redis.keys("rq:*"))
+    assert traces(site.redis) == []
+    assert "an address" in site.client.get("/audit").text
 
 
 async def test_a_repeat_of_what_was_forgotten_is_a_duplicate(site: Site, ledger):

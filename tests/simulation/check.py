@@ -273,7 +273,7 @@ def unix_ms(true_ms: int) -> int:
 
 
 def _id_at(place: str) -> str:
-    """The id in a place of the archive. Ours are packed there (archive.lua): three times six times seven bits."""
+    """The id in a place of the archive, where ours are packed (archive.lua): 3 times 6 times 7 bits."""
     if place[6] > "\x1f":
         return place[6:]
     digits = ""

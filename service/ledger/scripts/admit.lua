@@ -6,7 +6,7 @@
 --          id and for a bell's id; then the job's fields and values in turn
 -- ARGV[5]  JSON list of deliveries, each a list of admissions, all values strings, what is empty left out:
 --          {id, source, event_id, ticket_id, contact_id, thread_id, box, status, reason, detail, text, email,
---           address, message_key, half, half_key, moment_ms, half_ms, weak_key, weak_ms, body_hash, delivery_id, again_of,
+--           address, mark, message_key, half, half_key, moment_ms, half_ms, weak_key, weak_ms, body_hash, delivery_id, again_of,
 --           again_reason, version, audit, bell}
 -- ARGV[6]  JSON list: how many ms ago each delivery came, where it waited in a receiver's spool; empty where none did
 -- ARGV[7]  the epoch that the caller knows, '' for none
@@ -108,7 +108,7 @@ local salt = redis.call('GET', P .. 'salt')
 
 local function marked(a)
   if a.address == '' then
-    return ''
+    return a.mark
   end
   if not salt then
     -- As good as any: forty digits at random, made by Redis.
@@ -311,7 +311,24 @@ local function with_first_id(a)
   end
 end
 
+-- Whether it tells of somebody who was forgotten since it came.
+local function is_forgotten(a)
+  local whom = { 'contact\0' .. a.contact_id, 'email\0' .. a.address, 'ticket\0' .. a.ticket_id }
+  for _, each in ipairs(whom) do
+    for _, source in ipairs({ '', a.source }) do
+      local at = tonumber(redis.call('GET', tombstone(salt, each .. '\0' .. source)) or '')
+      if at and came < at then
+        return true
+      end
+    end
+  end
+  return false
+end
+
 local function admitted(a)
+  if came < now and salt and is_forgotten(a) then
+    return { 'duplicate', a.id, '', '', '0' }
+  end
   if a.weak_key ~= '' then
     with_first_id(a)
   end
