@@ -11,7 +11,9 @@ from service.version import VERSION
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call. `refusals` are the statuses it may answer with beside 401 and 503, which every call has."""
+    """One call. `refusals` are the statuses it may answer with beside 401 and 503, which every call has, and
+    403, which every change has.
+    """
 
     method: str
     path: str
@@ -149,6 +151,7 @@ CALLS = (
 REFUSALS = {
     400: "What was asked is unclear; the message says what to mend",
     401: "No or a wrong token; of a delivery: not authentic, or too old",
+    403: "The viewer token changes nothing",
     404: "Not known",
     405: "Neither POST nor a probe",
     409: "Its status forbids that",
@@ -160,7 +163,8 @@ REFUSALS = {
 
 
 def _operation(call: Call) -> dict[str, Any]:
-    statuses = {*call.refusals, *((401, 503) if call.needs_token else ())}
+    usual = () if not call.needs_token else (401, 503) if call.method == "get" else (401, 403, 503)
+    statuses = {*call.refusals, *usual}
     done = {"description": "Done"} if call.answer is None else _content("Done", call.answer, call.media_type)
     answers = {"204" if call.answer is None else "200": done}
     answers |= {str(status): _content(REFUSALS[status], "Error") for status in sorted(statuses)}

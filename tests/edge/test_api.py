@@ -194,5 +194,9 @@ def test_openapi_tells_every_address(site: Site):
         answer = site.client.request(method, path)
         assert answer.status_code != 405, (method, path)
         assert answer.status_code != 404 or answer.json()["error"]["code"] != "not_found", (method, path)
+    for path, calls in document["paths"].items():
+        for method, call in calls.items():
+            is_change = path.startswith("/api") and method != "get"
+            assert ("403" in call["responses"]) == is_change, (method, path)
     references = {part.split('"')[0] for part in json.dumps(document).split("#/components/schemas/")[1:]}
     assert references <= set(document["components"]["schemas"])
