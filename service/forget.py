@@ -73,7 +73,9 @@ class _Found:
 
     ids: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
+    events: set[tuple[str, str]] = field(default_factory=set)
     tickets: set[tuple[str, str]] = field(default_factory=set)
+    """Each with its source: another helpdesk's of the same name is another customer's."""
     deliveries: int = 0
     requests: int = 0
     audit_lines: int = 0
@@ -129,19 +131,30 @@ async def _erase(ledger: Ledger, settings: Settings, customer: Customer, found: 
                 is_more = True
                 found.ids.add(record.id)
                 found.names |= {record.event_id, record.ticket_id or record.event_id}
+                found.events.add((record.source, record.event_id))
                 if record.ticket_id:
                     found.tickets.add((record.source, record.ticket_id))
                 await erased.erase(record, kept.tombstone_ms(record.source))
     says = _says(found.names)
-    found.deliveries += await erased.erase_deliveries(
-        lambda each: each.reopen_id in found.ids or bool({each.event_id, each.ticket_id} & found.names)
-    )
     links = await erased.links(*whom)
     found.tickets.update(links)
     found.links += await erased.erase_links(links)
-    sources = sorted({*settings.sources, *await ledger.reads.sources()})
+    sources = [customer.source] if customer.source else await _sources(ledger, settings)
+    if customer.kind == "ticket":
+        found.tickets |= {(source, customer.value) for source in sources}
+    found.deliveries += await erased.erase_deliveries(
+        lambda each: (
+            each.reopen_id in found.ids
+            or (each.source, each.event_id) in found.events
+            or (each.source, each.ticket_id) in found.tickets
+        )
+    )
     found.requests += await ledger.requests.forget(sources, lambda content: _concerns(content, says))
     found.audit_lines += await erased.erase_words(found.ids, says)
+
+
+async def _sources(ledger: Ledger, settings: Settings) -> list[str]:
+    return sorted({*settings.sources, *await ledger.reads.sources()})
 
 
 def _whom(customer: Customer, found: _Found) -> list[tuple[Kind, str, str | None]]:

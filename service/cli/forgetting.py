@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import click
 
@@ -33,8 +33,11 @@ def forget(
     if len(customers) != 1:
         raise Ended("say whom: one of --contact, --email and --ticket", status=2)
     (customer,) = customers
-    if customer.kind == "contact" and canonical_id(customer.value) is None:
-        raise Ended("--contact must be a positive whole number", status=2)
+    if customer.kind == "contact":
+        contact_id = canonical_id(customer.value)
+        if contact_id is None:
+            raise Ended("--contact must be a positive whole number", status=2)
+        customer = replace(customer, value=str(contact_id))
     if not yes:
         click.confirm(f"Erase {SUBJECTS[customer.kind]} for good?", abort=True, err=True)
     settings = tool_settings()

@@ -43,9 +43,10 @@ def _customer(request: Request) -> Customer:
         raise Conflict("nothing was erased: say whom")
     match field(request, "kind"):
         case "contact":
-            if canonical_id(value) is None:
+            contact_id = canonical_id(value)
+            if contact_id is None:
                 raise Conflict("nothing was erased: a contact's id is a positive whole number")
-            return Customer("contact", value, source)
+            return Customer("contact", str(contact_id), source)
         case "email":
             return Customer("email", value, source)
         case "ticket":

@@ -290,6 +290,30 @@ async def test_what_is_unsettled_stays_as_ids_alone(ledger, site: Site):
     assert "heliotrope" not in everything(site.redis)
 
 
+async def test_another_helpdesks_ticket_of_the_same_number_stays(site: Site, ledger):
+    """A ticket's number, or a contact's, means another customer elsewhere: their deliveries are kept."""
+    agents = reply(author="agent", ticket_id="815")
+    for source in ("support", "second"):
+        site.deliver(agents, source=source, event_id=f"of-{source}")
+    until(lambda: len(_ignored(site)) == 2)
+    await _forget(site, {"contact_id": 815})
+    assert _ignored(site) == ["second", "support"]
+    await _forget(site, {"ticket_id": "815", "source": "support"})
+    assert _ignored(site) == ["second"]
+    await _forget(site, {"ticket_id": "815"})
+    assert _ignored(site) == []
+
+
+async def _forget(site: Site, whom: dict[str, object]) -> None:
+    answer = await asyncio.to_thread(site.api, "POST", "/api/forget", whom)
+    assert answer.status_code == 200, answer.text
+
+
+def _ignored(site: Site) -> list[str]:
+    told = site.api("GET", "/api/deliveries?verdict=ignored").json()["deliveries"]
+    return sorted(each["source"] for each in told)
+
+
 def test_forget_wants_one_customer(site: Site):
     """None, two, or somebody unreadable is refused with what to mend."""
     for whom in ({}, {"email": "a@example.com", "ticket_id": "1"}, {"contact_id": "x"}, {"mail": "a"}):
@@ -304,7 +328,7 @@ async def test_forget_from_a_shell(site: Site, ledger, monkeypatch):
     unsure = CliRunner().invoke(main, ["forget", "--ticket", "anna-4711"], input="n\n")
     assert unsure.exit_code == 1
     done = await asyncio.to_thread(
-        CliRunner().invoke, main, ["forget", "--ticket", "anna-4711", "--yes", "--json"]
+        CliRunner().invoke, main, ["forget", "--contact", "0008154711", "--yes", "--json"]
     )
     assert done.exit_code == 0, done.output
     assert json.loads(done.output)["reopens"] == 3
