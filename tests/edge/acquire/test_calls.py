@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -147,6 +150,34 @@ async def test_connections_are_used_again_and_one_that_was_closed_is_not(server:
     await acquire.aclose()
 
 
+async def test_a_connection_whose_end_was_not_noticed_yet_is_not_used():
+    """The kernel is asked before a request is written: the event loop may not have turned since the end."""
+    may_end, has_ended = threading.Event(), threading.Event()
+    content = json.dumps(CREATED).encode()
+
+    def serve(listening: socket.socket) -> None:
+        for _ in range(2):
+            taken, _ = listening.accept()
+            with taken:
+                taken.recv(65_536)
+                taken.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(content), content))
+                may_end.wait(10)
+            has_ended.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = threading.Thread(target=serve, args=(listening,))
+        server.start()
+        acquire = AcquireClient(
+            settings(f"http://127.0.0.1:{listening.getsockname()[1]}"), clock=SystemClock()
+        )
+        assert await acquire.session().send(sending(), may_send=yes) == Done(1694, THREAD)
+        may_end.set()
+        assert has_ended.wait(10)  # and the loop stands still meanwhile
+        assert await acquire.session().send(sending(), may_send=yes) == Done(1694, THREAD)
+        await acquire.aclose()
+        server.join()
+
+
 async def test_a_connection_that_was_idle_for_four_seconds_is_not_used_again(server: Scripted):
     """Servers close idle connections, some after five seconds; what is written meanwhile is in doubt."""
     server.script(answer(200, CREATED))
@@ -165,6 +196,15 @@ def test_a_connect_has_a_limit_of_its_own(timeout_seconds: float, connect_second
     """To connect takes less than half of a call's time, so that TLS has as much, and five seconds at most."""
     wire = AcquireClient(settings("https://x", timeout_seconds=timeout_seconds), clock=SystemClock())._wire
     assert wire._connections._place.connect_seconds == connect_seconds
+
+
+@pytest.mark.parametrize(
+    ("origin", "port"), [("https://x", 443), ("http://127.0.0.1", 80), ("https://x:8443", 8443)]
+)
+def test_an_origin_without_a_port_has_that_of_its_scheme(origin: str, port: int):
+    """HTTPS is at 443 and HTTP at 80, unless the origin says otherwise."""
+    wire = AcquireClient(settings(origin), clock=SystemClock())._wire
+    assert wire._connections._place.port == port
 
 
 async def test_nothing_is_kept_or_followed(server: Scripted, monkeypatch: pytest.MonkeyPatch):

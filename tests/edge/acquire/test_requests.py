@@ -91,6 +91,7 @@ async def test_the_reopen_call_is_the_one_on_the_vendors_page(server: Scripted):
         "authorization": f"Bearer {KEY}"
     }
     assert received.headers["content-type"] == "application/json"
+    assert received.headers["accept-encoding"] == "identity", "what is packed could unpack to anything"
     # Field for field as on the page; the rest of its sample is filler that is never sent as a default.
     assert received.json == {
         name: page.body[name] for name in ("title", "message", "channel", "sessionId", "threadId")

@@ -165,8 +165,13 @@ async def tls_server(certificate: Path) -> AsyncIterator[Scripted]:
         yield server
 
 
-async def test_a_certificate_nobody_vouches_for_is_not_sent_to(tls_server: Scripted):
-    """A server whose certificate is not trusted gets nothing, and the reason is told."""
+async def test_a_certificate_nobody_vouches_for_is_not_sent_to(
+    tls_server: Scripted, certificate: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A server whose certificate is not trusted gets nothing, whatever the environment says of whom to trust,
+    and the reason is told.
+    """
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     acquire = client(tls_server)
     ended = await acquire.session().send(sending(), may_send=yes)
     assert isinstance(ended, NotSent)

@@ -27,7 +27,6 @@ from tests.edge.acquire.scripted import (
     sent,
     yes,
 )
-from workers.acquire.connection import MOST_ANSWER_BYTES
 
 GOOD = json.dumps(CREATED).encode()
 
@@ -93,7 +92,7 @@ async def test_what_acquire_itself_says_is_taken_at_its_word(server: Scripted, s
         pytest.param(answer(200, {"data": {"id": 2**64, "threadId": THREAD}}), id="an id over 64 bits"),
         pytest.param(answer(200, {"data": {"id": 1694, "threadId": "soon"}}), id="a thread that is no id"),
         pytest.param(answer(200, {"error": "failed"}), id="200 with an error"),
-        pytest.param(answer(200, raw=GOOD + b" " * MOST_ANSWER_BYTES), id="over 1 MiB"),
+        pytest.param(answer(200, raw=GOOD.ljust(1_048_577)), id="over 1 MiB"),
         pytest.param(cut_after(b""), id="cut before the head"),
         pytest.param(reset(), id="reset before the head"),
         pytest.param(cut_after(b"HTTP/1.1 200 OK\r\nContent-Le"), id="cut in the head"),
@@ -107,6 +106,10 @@ async def test_what_acquire_itself_says_is_taken_at_its_word(server: Scripted, s
         pytest.param(cut_after(b"\x00\x01garbage\r\n\r\n"), id="garbage"),
         pytest.param(cut_after(b"HTTP/2.0 200\r\n\r\n"), id="another protocol"),
         pytest.param(cut_after(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000), id="a head without end"),
+        pytest.param(
+            sent(_whole(GOOD).replace(b"\r\n\r\n", b"\r\nX: %b\r\n\r\n" % (b"x" * 1_000_000))),
+            id="a head of a megabyte",
+        ),
         pytest.param(sent(b"HTTP/1.1 100 Continue\r\n\r\n"), id="only 100"),
         pytest.param(sent(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"), id="101"),
         pytest.param(hang(), id="no answer"),
@@ -130,6 +133,7 @@ async def test_whatever_is_no_trustworthy_answer_is_unknown(server: Scripted, st
 @pytest.mark.parametrize(
     "step",
     [
+        pytest.param(answer(200, raw=GOOD.ljust(1_048_576)), id="a whole MiB"),
         pytest.param(cut_after(b"HTTP/1.1 200 OK\r\n\r\n" + GOOD), id="up to the end of the connection"),
         pytest.param(cut_after(b"HTTP/1.0 200 OK\r\n\r\n" + GOOD), id="HTTP/1.0"),
         pytest.param(
@@ -193,6 +197,13 @@ async def test_a_connection_that_ends_without_an_answer_says_so(server: Scripted
     ended = await outcome(server, cut_after(before))
     assert isinstance(ended, Unknown)
     assert ended.error == "ConnectionEnded: the server ended the connection without an answer"
+
+
+async def test_a_connection_that_is_reset_is_not_waited_for(server: Scripted):
+    """Once the connection is gone the call ends, with all of its time left."""
+    ended = await outcome(server, reset(), timeout_seconds=60)
+    assert isinstance(ended, Unknown)
+    assert "within" not in ended.error
 
 
 async def test_a_dripping_answer_ends_with_the_time_out(server: Scripted):
