@@ -165,7 +165,8 @@ async def test_a_connection_whose_end_was_not_noticed_yet_is_not_used():
             has_ended.set()
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = threading.Thread(target=serve, args=(listening,))
+        listening.settimeout(10)
+        server = threading.Thread(target=serve, args=(listening,), daemon=True)
         server.start()
         acquire = AcquireClient(
             settings(f"http://127.0.0.1:{listening.getsockname()[1]}"), clock=SystemClock()
@@ -253,6 +254,8 @@ async def test_calls_are_told_with_their_timings(server: Scripted):
         (answer(503, raw=HTML), ReadFailed, {"http_status": 503, "retry_after_seconds": None}),
         (answer(500, {}), ReadFailed, {"http_status": 500, "supported": True}),
         (answer(405, {}), ReadFailed, {"http_status": 405, "supported": False}),
+        (answer(410, {}), ReadFailed, {"http_status": 410, "supported": False}),
+        (answer(501, {}), ReadFailed, {"http_status": 501, "supported": False}),
         (answer(404, raw=b"<h1>Cannot GET</h1>"), ReadFailed, {"http_status": 404, "supported": False}),
         (answer(200, raw=b"<h1>Welcome</h1>"), ReadFailed, {"http_status": 200}),
         (cut_after(b""), ReadFailed, {"http_status": None, "retry_after_seconds": None}),

@@ -7,23 +7,28 @@ import os
 import random
 import sqlite3
 import stat
+import threading
 
 import pytest
 
+from service.clock import SystemClock
 from service.domain.errors import LedgerUnavailable
 from service.domain.reopens import reopen_id
 from service.embedded import FolderBusy
+from service.intake import commit
 from service.intake import detour as detours
 from service.intake.spool import FILE_NAME, Spool, SpoolUnusable
-from service.ledger.admission import Admission
+from service.ledger.admission import Admission, packed_delivery
 from tests.edge.events import event
-from tests.edge.intake.spooling import receiving, tried_one, waiting_in
+from tests.edge.intake.spooling import Receiving, receiving, tried_one, waiting_in
 
 MB = 1024 * 1024
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch):
+def _no_time_of_its_own(monkeypatch):
+    """Redis is away when a test says so, and not because this machine is busy; it is asked again at once."""
+    monkeypatch.setattr(commit, "PATIENCE_SECONDS", 10.0)
     monkeypatch.setattr(detours, "AGAIN_SECONDS", 0.005)
 
 
@@ -135,6 +140,53 @@ async def test_a_full_spool_refuses_and_what_waits_in_it_is_kept(ledger, connect
         assert await waiting_in(connection) == answered
         assert (await receiver.commit.admit([event("after")]))[0].verdict == "accepted"
         assert receiver.detour.state.has_room
+
+
+async def test_what_is_on_its_way_to_the_disk_counts_towards_the_bound(ledger, connection, tmp_path):
+    """Of many that come at once no more is taken than there is room for, though nothing is written yet."""
+    async with receiving(ledger, tmp_path / "spool", limit_bytes=MB) as receiver:
+        receiver.way.is_cut = lambda: True
+        names = [f"e{number}" for number in range(60)]
+        told = await asyncio.gather(*(tried_one(receiver, event(name, text="x" * 40_000)) for name in names))
+        assert set(told) == {"accepted", "Redis is away, and the spool is full"}
+        assert sum(path.stat().st_size for path in (tmp_path / "spool").glob("*.sqlite3")) <= MB
+        receiver.way.is_cut = lambda: False
+        await receiver.drained()
+    assert len(await waiting_in(connection)) == told.count("accepted")
+
+
+async def test_a_receiver_that_ends_writes_what_it_has_taken(ledger, connection, tmp_path, monkeypatch):
+    """What waits for the disk when the receiver ends is written and answered, and the next run admits it."""
+    folder, goes_on = tmp_path / "spool", threading.Event()
+    receiver = Receiving(ledger, folder)
+    receiver.way.is_cut = lambda: True
+    write = receiver.spool.write
+    monkeypatch.setattr(receiver.spool, "write", lambda rows: goes_on.wait(10) and write(rows))
+    first = asyncio.create_task(receiver.commit.admit([event("first")]))
+    while receiver.detour._writing is None:  # noqa: ASYNC110 - the product has no need to tell
+        await asyncio.sleep(0.001)
+    second = asyncio.create_task(receiver.commit.admit([event("second")]))
+    ending = asyncio.create_task(receiver.detour.stop())
+    await asyncio.sleep(0.01)
+    goes_on.set()
+    async with asyncio.timeout(10):
+        answers = await asyncio.gather(first, second, ending)
+    assert [answer[0].verdict for answer in answers[:2]] == ["accepted"] * 2
+    async with receiving(ledger, folder) as receiver:
+        await receiver.drained()
+    assert await waiting_in(connection) == ["first", "second"]
+
+
+async def test_what_waited_has_the_place_of_when_it_came(ledger, connection, tmp_path):
+    """What another receiver admitted meanwhile stands behind what came before it and waited here."""
+    spool = Spool(tmp_path, limit_bytes=MB)
+    late = event("late")
+    spool.write([([late], packed_delivery([late]), SystemClock().now_ms() - 60_000)])
+    spool.close()
+    await ledger.admissions.admit([event("direct")])
+    async with receiving(ledger, tmp_path) as receiver:
+        await receiver.drained()
+    assert await waiting_in(connection) == ["late", "direct"]
 
 
 async def test_a_disk_that_fails_is_told_as_not_stored(ledger, connection, tmp_path):
