@@ -111,6 +111,15 @@ async def test_contacts_on_later_pages_are_found(server: Scripted, acquire: Acqu
     server.script(answer(200, listed(found(1, "a@example.com"), count=2)))
     with pytest.raises(ReadFailed):
         await acquire.find_contacts("a@example.com")
+    assert [asked.json["page"] for asked in server.received[2:]] == [0, 1]
+
+
+async def test_a_list_without_end_is_given_up(server: Scripted, acquire: Acquire):
+    """Twenty pages are read: an account in which so many look alike tells nobody whose reply it is."""
+    server.script(*(answer(200, listed(found(n, "b@example.com"), count=1_000)) for n in range(1, 31)))
+    with pytest.raises(ReadFailed):
+        await acquire.find_contacts("a@example.com")
+    assert len(server.received) == 20
 
 
 async def test_no_address_finds_nobody_without_asking(server: Scripted, acquire: Acquire):

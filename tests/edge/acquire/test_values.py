@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -10,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.domain.errors import AccountRefused, ReadFailed
 from tests.edge.acquire.scripted import sending
-from workers.acquire import parse
+from workers.acquire import classify, parse
 from workers.acquire.classify import outcome_of
 from workers.acquire.retry_after import retry_after_seconds
 from workers.acquire.values import as_ms
@@ -123,3 +125,17 @@ def test_any_body_is_read_or_malformed(body: bytes):
     for read in reads:
         with suppress(parse.Malformed):
             read(parse.data_of(body))
+
+
+def test_what_concerns_the_whole_account_is_told_first():
+    """Of two reads that failed, a cancelled one is told before a refused key, that before a pause, and that
+    before all else.
+    """
+    failures = [
+        asyncio.CancelledError(),
+        AccountRefused("no", http_status=401),
+        ReadFailed("wait", http_status=429, retry_after_seconds=1.0),
+        ReadFailed("broke", http_status=500),
+    ]
+    urgencies = [classify.urgency(each) for each in failures]
+    assert urgencies == sorted(set(urgencies))

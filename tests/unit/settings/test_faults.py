@@ -109,6 +109,18 @@ class TestFaults:
         """A value of another type or out of range is a fault of its key."""
         assert faults(line)
 
+    @pytest.mark.parametrize("value", ["4711471147", "[4711471147]", "{ x = 4711471147 }"])
+    def test_a_value_of_another_type_is_not_repeated(self, faults, value):
+        """People put secrets where names belong, also such of digits alone."""
+        for line in (
+            f"[sources.support]\nkind = {value}",
+            f'[sources.support]\nkind = "standard"\nsecret_env = {value}',
+            f'[sources.support]\nkind = "static"\nheader = {value}',
+            f"[acquire]\nuser_type = {value}",
+            f"[alerts]\ndashboard_url = {value}",
+        ):
+            assert "4711471147" not in str(faults(line))
+
     @pytest.mark.parametrize(
         ("variable", "value"),
         [

@@ -12,6 +12,8 @@ from base64 import b64decode, b64encode
 
 import pytest
 
+from service.sources import Rejected
+from service.sources.parts.signatures import decode_base64
 from tests.unit.sources.configured import CONFIGURED
 from tests.unit.sources.deliveries import NOW, request_of
 
@@ -107,3 +109,31 @@ def test_hubspots_older_versions(version, content):
     signature = hashlib.sha256(key + content + BODY).hexdigest()
     headers = {"X-HubSpot-Signature": signature, "X-HubSpot-Signature-Version": version}
     one.kind.verify(request_of(BODY, headers), one.source, NOW)
+
+
+@pytest.mark.parametrize(
+    ("name", "header"), [("intercom", "x-hub-signature"), ("jira", "x-hub-signature"), ("hmac", "x-sig")]
+)
+def test_hex_in_either_case(name, header):
+    """A signature in hex counts in capitals too."""
+    one = BY_NAME[name]
+    request = one.sample()
+    prefix, mark, digits = request.headers[header].rpartition("=")
+    request.headers[header] = prefix + mark + digits.upper()
+    one.kind.verify(request, one.source, NOW)
+
+
+@pytest.mark.parametrize("name", ["intercom", "jira"])
+def test_a_signature_without_what_stands_before_it(name):
+    """Where the vendor names the hash before the signature, one that names none is refused."""
+    one = BY_NAME[name]
+    request = one.sample()
+    request.headers["x-hub-signature"] = request.headers["x-hub-signature"].rpartition("=")[2]
+    with pytest.raises(Rejected):
+        one.kind.verify(request, one.source, NOW)
+
+
+@pytest.mark.parametrize("text", ["c2Vj!cmV0", "c2Vj cmV0", "c2VjcmV0-_", "=", "c"])
+def test_base64_is_strict(text):
+    """A secret with other characters than base64's is none: it would be another key elsewhere."""
+    assert not decode_base64(text)
