@@ -67,9 +67,10 @@ class Connection(asyncio.Protocol):
         """Send a request and read its answer. Raises `h11.ProtocolError`, `ConnectionEnded` or OSError."""
         self._is_ready = False
         written = b"".join(self._http.send(event) or b"" for event in _events(head, body))
-        asked = self._asked = _Asked(course, asyncio.get_running_loop().create_future())
         course.sending()
         self._transport.write(written)
+        # Only now: of a connection that ends before anything was sent, nobody waits to hear.
+        asked = self._asked = _Asked(course, asyncio.get_running_loop().create_future())
         return await asked.answer
 
     @property

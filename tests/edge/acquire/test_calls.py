@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import socket
 import ssl
@@ -65,6 +66,18 @@ async def test_the_last_check_comes_when_the_connection_stands(server: Scripted)
         "a refused connection is not used on"
     )
     await acquire.aclose()
+
+
+async def test_a_call_that_is_not_sent_leaves_no_fault_behind(server: Scripted):
+    """Where the last check says no, the connection ends, and nobody is told of a fault."""
+    told: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
+    acquire = client(server)
+    refused = await acquire.session().send(sending(), may_send=lambda: False)
+    assert isinstance(refused, NotSent)
+    await server.until(lambda: server.resets == 1)
+    gc.collect()
+    assert told == []
 
 
 async def test_a_last_check_that_fails_sends_nothing(server: Scripted):
