@@ -6,7 +6,8 @@ second reopen shows as a double. `POST /control?key=value` sets:
 
     delay     seconds before every answer
     mode      ok | refuse (connections are reset) | hang (no answer) | hang_create (none to the reopen call) |
-              drip (an answer without an end, byte by byte) | a status, like 503 or 401; 429 asks for 30 s
+              drip (an answer without an end, byte by byte) | large (answers of over 1 MiB) | large_create
+              (only that to the reopen call) | a status, like 503 or 401; 429 asks for 30 s
     reset     1 forgets what was counted
 
 `GET /told` answers `{"calls", "first_byte_at", "threads", "doubled", "order"}`, with the reopened threads in
@@ -28,6 +29,7 @@ import uvloop
 FIRST_CASE = 1_000_000_000
 RETRY_AFTER_SECONDS = 30
 DRIP_SECONDS = 0.05
+LARGE_BYTES = 1_048_576
 DRIP_HEAD = b"HTTP/1.1 200 .\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
 
 
@@ -39,12 +41,14 @@ class World:
         self.mode = "ok"
         self.last_case = FIRST_CASE
         self.children: dict[int, list[int]] = {}
+        self.words: dict[int, str] = {}
         self.forget()
 
     def forget(self) -> None:
         self.calls = 0
         self.first_byte_at: list[float] = []
         self.children.clear()
+        self.words.clear()
 
     def note(self) -> None:
         now = time.time()
@@ -75,34 +79,35 @@ class World:
         parts = urlsplit(target)
         path = parts.path.removeprefix("/api/v1")
         if method == "POST" and path == "/crm/messenger/chat/create":
-            thread = int(json.loads(body)["threadId"])
+            told = json.loads(body)
+            thread = int(told["threadId"])
             self.last_case += 1
             self.children.setdefault(thread, []).append(self.last_case)
-            return 200, {"data": _case(self.last_case, thread, "active")}
+            self.words[self.last_case] = told["message"]["message"]
+            return 200, {"data": self._case(self.last_case, thread, "active")}
         if path == "/crm/objects/case":
             where = next(value for name, value in parse_qsl(parts.query) if name == "where")
             thread = int(where.rpartition("|")[2])
-            cases = [_case(case, thread, "active") for case in self.children.get(thread, ())]
+            cases = [self._case(case, thread, "active") for case in self.children.get(thread, ())]
             page = {"page": 0, "offset": 0, "limit": 50, "count": len(cases), "data": cases}
             return 200, {"data": page}
         if path.startswith("/crm/objects/case/"):
             case = int(path.rpartition("/")[2])
-            return 200, {"data": _case(case, case, "closed")}
+            return 200, {"data": self._case(case, case, "closed")}
         return 404, {"message": "no such call"}
 
-
-def _case(case: int, thread: int, status: str) -> dict[str, Any]:
-    return {
-        "id": case,
-        "title": "a case",
-        "description": "It broke again.",
-        "status": status,
-        "contact": {"id": 5},
-        "threadId": thread,
-        "parentId": None if case == thread else thread,
-        "dateCreated": "2026-11-23T10:00:00.000Z",
-        "dateClosed": "2026-11-23T11:00:00.000Z" if status == "closed" else None,
-    }
+    def _case(self, case: int, thread: int, status: str) -> dict[str, Any]:
+        return {
+            "id": case,
+            "title": "a case",
+            "description": self.words.get(case, "It broke again."),
+            "status": status,
+            "contact": {"id": 5},
+            "threadId": thread,
+            "parentId": None if case == thread else thread,
+            "dateCreated": "2026-11-23T10:00:00.000Z",
+            "dateClosed": "2026-11-23T11:00:00.000Z" if status == "closed" else None,
+        }
 
 
 class Speaker(asyncio.Protocol):
@@ -133,8 +138,8 @@ class Speaker(asyncio.Protocol):
     def _heard(self, method: str, target: str, body: bytes) -> None:
         raise NotImplementedError
 
-    def _say(self, status: int, told: dict[str, Any]) -> None:
-        body = json.dumps(told).encode("ascii")
+    def _say(self, status: int, told: dict[str, Any], *, more: int = 0) -> None:
+        body = json.dumps(told).encode("ascii") + b" " * more
         head = f"HTTP/1.1 {status} .\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         if status == 429:
             head += f"Retry-After: {RETRY_AFTER_SECONDS}\r\n"
@@ -169,7 +174,9 @@ class Acquire(Speaker):
             asyncio.get_running_loop().call_later(DRIP_SECONDS, self._drip)
 
     def _act(self, method: str, target: str, body: bytes) -> None:
-        self._say(*self._world.answer(method, target, body))
+        mode = self._world.mode
+        is_large = mode == "large" or (mode == "large_create" and method == "POST")
+        self._say(*self._world.answer(method, target, body), more=LARGE_BYTES if is_large else 0)
 
 
 class Control(Speaker):
