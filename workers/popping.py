@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from workers.slots import Room
 
 BUSY_SECONDS = 0.02
-"""How long a new reply is waited for while a backlog waits for a slot."""
+"""How long a new reply is waited for while a backlog waits for a slot, or may be there again in a moment."""
+MORE_SECONDS = 1.0
+"""So long after the backlog had something more of it is likely: what was begun ended, and makes room."""
 QUIET_SECONDS = 0.01
 HEAD_START_SECONDS = 0.003
 """Where nothing had come for a while, a new reply has the loop to itself until its first call is out."""
@@ -75,6 +77,7 @@ class Popper:
         self._submit = submit
         self._clock = clock
         self.backlog_waits = False
+        self._backlog_at = float("-inf")
 
     async def pop(self, room: Room, *, wait_seconds: float) -> list[Popped | Dropped]:
         """New replies first, then what waited, as many as there is room for; none where none came in time.
@@ -96,6 +99,8 @@ class Popper:
                 pipeline.hgetall(Job.key_for(first))
             live, backlog, *hashes = await pipeline.execute()
             self.backlog_waits = backlog > 0
+            if self.backlog_waits:
+                self._backlog_at = self._clock.monotonic()
             live = min(live, room.live - len(ids))
             backlog = min(backlog, room.backlog, room.both - len(ids) - live)
             lanes: tuple[tuple[Lane, int], ...] = (("live", live), ("backlog", backlog))
@@ -117,7 +122,8 @@ class Popper:
             first: Any = await self._connection.lmove(source, target)
         else:
             # redis-py's types know whole seconds only.
-            seconds: Any = BUSY_SECONDS if self.backlog_waits else wait_seconds
+            is_busy = self._clock.monotonic() - self._backlog_at < MORE_SECONDS
+            seconds: Any = BUSY_SECONDS if is_busy else wait_seconds
             first = await self._connection.blmove(source, target, seconds)
         return None if first is None else str(first.decode())
 

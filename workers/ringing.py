@@ -73,6 +73,7 @@ class Ringing:
         """Renew what is held, for as long as this runs."""
         leases = self._runtime.ledger.leases
         length_seconds = self._runtime.policy.lease_ms / 1000
+        lost_before: set[str] = set()
         while True:
             await asyncio.sleep(length_seconds / RENEWALS_A_LEASE)
             try:
@@ -83,8 +84,10 @@ class Ringing:
             except Exception:
                 log.exception("lease.fault", count=len(self._held))
                 continue
-            for box in lost & set(self._held):
+            # What came to its end while this was asked is not held any more either: it is known here by now.
+            for box in lost & lost_before & set(self._held):
                 log.warning("lease.lost", box=box)
+            lost_before = lost
 
     async def _work(self, claimed: Claimed, tools: Tools, room: AbstractAsyncContextManager[None]) -> int:
         lease = claimed.lease

@@ -42,13 +42,14 @@ def test_what_was_not_begun_is_as_it_was(site: Site):
     """Stopped before a worker claimed any, all are in every field what they were, and counted."""
     ids = cancelled(site, 12)
     before = [site.reopen(each) for each in ids]
-    stats = site.stats()
+    stats, counts = site.stats(), site.redis.hgetall("reopener:counts")
     address = retried(site)
     told = site.api("POST", f"{address}/cancel").json()
     assert (told["state"], told["taken_back"], told["left"], told["in_work"]) == ("cancelled", 12, 0, 0)
     assert [site.reopen(each) for each in ids] == before
     assert site.stats()["by_status"] == stats["by_status"]
     assert site.stats()["balanced"]
+    assert site.redis.hgetall("reopener:counts") == counts, "no chart shows another end"
     assert not site.redis.exists("reopener:inbox:9000", "reopener:bulks:work")
     assert refused(site.api("POST", f"{address}/cancel"), 409) == "conflict"
     assert refused(site.api("POST", "/api/bulk/nothing/cancel"), 404) == "not_found"

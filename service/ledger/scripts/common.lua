@@ -213,8 +213,8 @@ local function count_end(source, to, created_ms)
   end
 end
 
--- Membership in one index is the status: counts derive from it.
-local function set_status(id, to)
+-- Membership in one index is the status: counts derive from it. An end it comes back to was counted before.
+local function set_status(id, to, is_back)
   local r = redis.call('HMGET', P .. 'r:' .. id, 'status', 'source', 'position', 'box', 'created_ms', 'reason', 'detail')
   if r[1] ~= to then
     if needs_person[r[1]] then
@@ -223,7 +223,7 @@ local function set_status(id, to)
     if needs_person[to] then
       join_failures(id, to, r[6], r[7], r[3])
     end
-    if not waiting[to] then
+    if not waiting[to] and not is_back then
       count_end(r[2], to, r[5])
     end
     redis.call('ZREM', P .. 'is:' .. r[2] .. ':' .. r[1], id)

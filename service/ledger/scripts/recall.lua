@@ -33,7 +33,7 @@ local function take_back(id)
     end
   end
   redis.call('HDEL', record, 'bulk', 'was')
-  set_status(id, was.status)
+  set_status(id, was.status, true)
   if waiting[was.status] then
     redis.call('ZADD', P .. 'due', 'NX', was.next_ms or text(now), r[3])
   end
