@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import redis.asyncio
+from redis.exceptions import ResponseError
 
 from service.clock import SystemClock
 from service.domain.errors import LedgerUnavailable
@@ -22,16 +23,19 @@ MB = 1024 * 1024
 
 
 class Flaky:
-    """The way to the ledger, that can be cut: before Redis acts, or before its answer arrives."""
+    """The way to the ledger, that can be cut: before Redis acts, or before its answer arrives; or refused."""
 
     def __init__(self, admissions: Admissions) -> None:
         self.admissions = admissions
         self.is_cut: Callable[[], bool] = lambda: False
         self.answer_is_lost: Callable[[], bool] = lambda: False
+        self.is_refused: Callable[[Sequence[bytes]], bool] = lambda _: False
 
     async def admit_together(self, deliveries, *, ages_ms=()):
         if self.is_cut():
             raise LedgerUnavailable("cut before")
+        if self.is_refused(deliveries):
+            raise ResponseError("OOM command not allowed")
         outcomes = await self.admissions.admit_together(deliveries, ages_ms=ages_ms)
         if self.answer_is_lost():
             raise LedgerUnavailable("cut after")
