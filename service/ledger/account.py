@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
 
+from service.domain.breaker import FIRST_PACE
 from service.ledger.admissions import KEPT_DELIVERIES
 from service.ledger.audit import AUDIT_KEY, KEPT_LINES
 from service.ledger.heard import index
@@ -38,8 +39,14 @@ class Account:
         await self._told(pipe, by, "pause", "all workers")
 
     async def resume(self, by: By) -> None:
+        """Workers take work again. What waited comes back at a pace, as after any pause."""
+        was_paused = await ask(self._redis.hexists(f"{P}account", "paused"))
+        seconds, microseconds = await ask(self._redis.time())
         pipe = self._redis.pipeline(transaction=True)
         pipe.hdel(f"{P}account", "paused")
+        if was_paused:
+            paced = {"pace": str(FIRST_PACE), "paced_ms": str(seconds * 1000 + microseconds // 1000)}
+            pipe.hset(f"{P}breaker", mapping=paced)  # type: ignore[arg-type]
         await self._told(pipe, by, "resume", "all workers")
 
     async def note_durability(self) -> bool:

@@ -7,12 +7,15 @@ import asyncio
 import pytest
 
 from service.clock import SystemClock
-from service.domain.breaker import FIRST_PACE
+from service.domain.breaker import FIRST_PACE, PACE_MS, Calls, after_calls
 from service.domain.ports import Full, Given, Spent
+from service.ledger.audit import By
 from service.ledger.flow import Flow, Flows
 from tests.contract.caring import redis_ms, shared_care
 from workers import throttle
 from workers.throttle import Care
+
+BY = By("somebody", "api")
 
 
 async def test_the_rate_limit(ledger, connection):
@@ -160,3 +163,21 @@ async def test_what_is_left_shows(ledger, connection):
     assert 0 < before.retry_budget_calls - after.retry_budget_calls <= 3
     await connection.hset("reopener:breaker", "pace", "8")
     assert (await flows.flow()).pace_per_second == 8
+
+
+async def test_what_waited_for_a_person_comes_back_at_a_pace(ledger, connection):
+    """After a person's pause a few calls are made at once, and then so many a second; where there was none, a
+    resume holds nothing back.
+    """
+    shared = shared_care(ledger)
+    await ledger.account.resume(BY)
+    assert [await shared.reserve(1) for _ in range(50)] == [Given(0.0)] * 50
+    await ledger.account.pause(BY)
+    await ledger.account.resume(BY)
+    places = [await shared.reserve(1) for _ in range(round(FIRST_PACE))]
+    assert places == [Given(0.0)] * round(FIRST_PACE)
+    assert isinstance(await shared.reserve(100), Full)
+    before, _, _ = await shared.note(1, 0)
+    assert before.pace == FIRST_PACE
+    assert before.state(before.paced_ms) == "closed"
+    assert after_calls(before, Calls(1, 0, 0, 1, 0), before.paced_ms + PACE_MS).pace == 2 * FIRST_PACE
