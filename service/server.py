@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from weakref import ref
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from service import collector
 from service.answers import error
+from service.bounded import Bounded
 from service.whole import EXTENSION
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def run(serving: uvicorn.Config, announce: Callable[[socket.socket], None] = lam
     return server.started
 
 
-class Protocol(HttpToolsProtocol):
+class Protocol(Bounded):
     """Answers what is no HTTP in the shape of all our errors, and ends endless answers at shutdown."""
 
     def shutdown(self) -> None:
