@@ -42,11 +42,13 @@ def test_pages_hold_everything_once(site: Site, limit):
 
 
 def test_a_page_holds_fifty_at_first(site: Site):
-    """Without a limit a page holds 50."""
+    """Without a limit a page holds 50; a parameter that is empty is as if it were not there."""
     send(site, 51)
     told = site.api("GET", "/api/reopens").json()
     assert len(told["reopens"]) == 50
     assert told["next_cursor"]
+    assert site.api("GET", "/api/reopens?status=&source=&q=&cursor=&limit=").json() == told
+    assert site.api("GET", "/api/deliveries?verdict=&source=&cursor=&limit=").status_code == 200
     assert site.api("GET", "/api/reopens", params={"limit": 51}).json()["next_cursor"] is None
 
 
