@@ -7,16 +7,22 @@ import json
 from pathlib import Path
 
 import pytest
+import redis.asyncio
 from click.testing import CliRunner, Result
+from redis import Redis
 
 from service.cli.commands import main
 from service.clock import SystemClock
-from service.domain.reopens import Status
+from service.domain.reopens import Policy, Status
 from service.embedded import EmbeddedRedis
+from service.ledger import Ledger, open_ledger
 from service.ledger.audit import By
 from service.ledger.links import Link
+from service.ledger.listing import Wanted
+from service.ledger.retention import Terms
+from service.queue import Bells
 from tests.edge.test_archive import ATTEMPT
-from tests.edge.test_retention import ended, event
+from tests.edge.test_retention import DAY_MS, age, ended, event, keep
 from tests.running import Site, site_on
 
 
@@ -101,6 +107,52 @@ async def test_an_export_is_of_a_period(site: Site, ledger, monkeypatch):
     assert await ids("--source", "second") == []
     assert await ids("--to", "2020-01-01") == []
     assert len(await ids("--from", "2020-01-01T00:00:00Z")) == 6
+
+
+@pytest.fixture
+async def elsewhere(redis_url: str):
+    """Another database of the same Redis."""
+    async with redis.asyncio.Redis.from_url(redis_url, db=1) as connection:
+        yield connection
+
+
+async def test_any_period_reads_back(ledger: Ledger, redis_url: str, elsewhere: redis.asyncio.Redis):
+    """Whatever period is exported, elsewhere there are its reopens and no others, the same and in the same
+    order, found by the same ids; and retention leaves nothing of them there.
+    """
+    server = Redis.from_url(redis_url, decode_responses=True)
+    ids = [f"id-{number:04}" for number in range(30)]
+    for number, reopen_id in enumerate(ids):
+        words = {"text": f"Words of {number}", "message_key": f"m{number}", "thread_id": 1_000 + number % 9}
+        await ledger.admissions.admit([event(number, **words)])
+        done = {"new_case_id": 5_000 + number, "text": None, "text_dropped": True, "attempts": (ATTEMPT,)}
+        if number % 5:
+            await ended(ledger, reopen_id, Status.REOPENED, cases=(5_000 + number,), **done)
+        else:
+            await ended(ledger, reopen_id, Status.DEAD, reason="refused", detail="contact is gone")
+        age(server, 30 - number, reopen_id)
+    now_ms = SystemClock().now_ms()
+    other = open_ledger(elsewhere, Bells(Redis()), SystemClock(), policy=Policy())
+    for first, last in ((0, 30), (3, 9), (0, 1), (10, 11), (17, 30), (12, 12)):
+        await elsewhere.flushdb()
+        since_ms, until_ms = (now_ms - round((30 - day) * DAY_MS + DAY_MS / 2) for day in (first, last))
+        wanted = Wanted(since_ms=since_ms, until_ms=until_ms)
+        lines = [line async for line, _ in ledger.copies.lines(wanted)]
+        assert (await other.copies.take_in(lines)).reopens == last - first
+        expected = [record async for record in ledger.listing.all(wanted)]
+        assert [record.id for record in expected] == ids[first:last][::-1]
+        assert [record async for record in other.listing.all(Wanted())] == expected
+        for number in range(first, last):
+            found = (await other.listing.page(Wanted(prefix=f"t{number}"))).reopens
+            assert ids[number] in [record.id for record in found]
+            assert (await other.reads.reopen(ids[number])).text == (
+                None if number % 5 else f"Words of {number}"
+            )
+        stats = await other.counts.stats(now_ms)
+        assert (stats.balanced, stats.accepted) == (True, last - first)
+        await keep(other, Terms(0, 0))
+        left = {key.decode().split(":")[1] for key in await elsewhere.keys("reopener:*")}
+        assert left & {"r", "d", "t", "alias", "is", "find", "tree", "leaf", "failures", "failure"} == set()
 
 
 async def test_what_is_no_export_is_refused(site: Site, monkeypatch, tmp_path: Path):

@@ -25,6 +25,7 @@ local function erase_thread(thread)
   end
   redis.call('DEL', key)
   redis.call('SREM', P .. 'duplicates', thread)
+  redis.call('HDEL', P .. 'bells', thread)
 end
 
 -- A ticket without reopens loses the link that a look-up gave it: the next reply is looked up again.

@@ -9,7 +9,13 @@ if redis.call('EXISTS', key) == 1 then
   return 0
 end
 redis.call('HSET', key, unpack(cjson.decode(ARGV[2])))
+local aliases = ''
 for _, case in ipairs(cjson.decode(ARGV[3])) do
   redis.call('HSET', alias_key(case), case, ARGV[1])
+  aliases = aliases .. case .. ' '
+end
+-- Also those whose reopens were left out: all go with the thread.
+if aliases ~= '' then
+  redis.call('HSET', key, 'aliases', aliases)
 end
 return 1
