@@ -117,7 +117,6 @@ class Thread:
 
     id: int
     contacts: tuple[int, ...] = ()
-    canonical: bool = False
     cases: Mapping[int, KnownCase] = field(default_factory=dict)
     claims: Mapping[Effect, Claim] = field(default_factory=dict)
     intents: tuple[Intent, ...] = ()
