@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
@@ -15,9 +16,11 @@ from service.ledger.audit import Entry
 from service.ledger.counts import Account, Stats
 from service.ledger.reads import Arrivals
 from service.ledger.series import Series, Slot
+from service.sources.base import MalformedSlug, RejectionSlug
 from service.spoken import lasting, number
 from service.watch.problems import problems
 from service.watch.silence import HOUR_MS, silences
+from service.words import says
 
 NOW = 1_800_000_000_000
 
@@ -196,6 +199,12 @@ class TestAsked:
 def test_lasting(seconds, told):
     """Lengths of time show their two largest units."""
     assert lasting(seconds) == told
+
+
+@pytest.mark.parametrize("slug", [*get_args(RejectionSlug), *get_args(MalformedSlug), "thread_unsettled"])
+def test_every_refusal_has_a_sentence(slug):
+    """What a delivery was refused for is told to people in words of their own."""
+    assert says(slug)
 
 
 def test_number():
