@@ -20,7 +20,7 @@ REASONS = {
     "attempts_exhausted": "It was tried as often as the settings allow. Retry it when Acquire is well.",
     "too_old": "It was tried for as long as the settings allow. Retry it when Acquire is well.",
     "message_expected": "A reply opened the ticket, and its message is yet to come: it waits for seconds.",
-    "thread_unsettled": "The answer to a call for another reply of its thread was lost: it waits for what came of it.",
+    "thread_unsettled": "Another reply of its thread waits to learn what came of its call; so does this one.",
     "unsteady": "The case kept opening and closing. It is tried again.",
     "case_not_active": "The case is pending or queued in Acquire. It is waited for, at no cost.",
     "account_blocked": "Nothing may be sent for this account just now. It goes on by itself.",
