@@ -27,7 +27,7 @@ OUTCOMES = {
     "unknown": "The call was sent and its answer was lost",
     "interrupted": "The worker went away before it was known how it ended",
 }
-
+ANSWERED = "The call was sent, and its answer does not tell what came of it"
 
 LOOK_MS = 10_000
 """Calls of so long a time are told as one look."""
@@ -92,6 +92,8 @@ def _attempt(attempt: Attempt, exchanges: Sequence[Exchange]) -> Moment:
     said = {(each.name, each.started_ms): each for each in exchanges}
     outcome = attempt.outcome.value if attempt.outcome else None
     title = OUTCOMES.get(outcome or "", "A worker is at it")
+    if outcome == "unknown" and attempt.http_status:
+        title = ANSWERED
     status = f" with {attempt.http_status}" if attempt.http_status else ""
     took = f" after {lasting((attempt.ended_ms - attempt.started_ms) / 1000)}" if attempt.ended_ms else ""
     return Moment(

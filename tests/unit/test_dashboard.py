@@ -171,6 +171,12 @@ class TestStory:
             "Now dead: given up; a person can retry it",
         ]
 
+    def test_an_answer_that_says_nothing_is_no_lost_one(self):
+        """Where Acquire answered, an unknown outcome is not told as a lost answer."""
+        for status, words in ((500, "its answer does not tell"), (None, "its answer was lost")):
+            attempt = Attempt(1, 2_000, 3_000, AttemptOutcome.UNKNOWN, status)
+            assert words in self.told(replace(self.record, attempts=(attempt,)))[3]
+
     def test_one_that_a_person_wanted_again(self):
         """A reopen done once more names the one it follows."""
         again = replace(self.record, again_of="b" * 24, again_reason="because")
