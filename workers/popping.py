@@ -11,9 +11,11 @@ wake another.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from importlib import resources
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rq.job import Job
@@ -74,6 +76,10 @@ class Popper:
     ) -> None:
         self._connection = connection
         self._queues = queues
+        both = (queues["live"], queues["backlog"])
+        self._keys = [key for each in both for key in (each.key, each.intermediate_queue_key)]
+        script = resources.files(__package__).joinpath("popping.lua").read_text("utf-8")
+        self._take = connection.register_script(script)
         self._submit = submit
         self._clock = clock
         self.backlog_waits = False
@@ -91,28 +97,12 @@ class Popper:
         begun = self._submit(told, "live", JOB_TIMEOUT_SECONDS) if told is not None else None
         if begun is not None and self._clock.monotonic() - asked_at > QUIET_SECONDS:
             await asyncio.sleep(HEAD_START_SECONDS)
-        ids: list[tuple[Lane, str]] = [("live", first)] if first is not None else []
-        async with self._connection.pipeline(transaction=False) as pipeline:
-            pipeline.llen(self._queues["live"].key)
-            pipeline.llen(self._queues["backlog"].key)
-            if first is not None:
-                pipeline.hgetall(Job.key_for(first))
-            live, backlog, *hashes = await pipeline.execute()
-            self.backlog_waits = backlog > 0
-            if self.backlog_waits:
-                self._backlog_at = self._clock.monotonic()
-            live = min(live, room.live - len(ids))
-            backlog = min(backlog, room.backlog, room.both - len(ids) - live)
-            lanes: tuple[tuple[Lane, int], ...] = (("live", live), ("backlog", backlog))
-            more = [lane for lane, count in lanes for _ in range(count)]
-            for lane in more:
-                pipeline.lmove(self._queues[lane].key, self._queues[lane].intermediate_queue_key)
-            popped = zip(more, await pipeline.execute(), strict=True)
-            new = [(lane, job_id.decode()) for lane, job_id in popped if job_id is not None]
-            for _, job_id in new:
-                pipeline.hgetall(Job.key_for(job_id))
-            hashes += await pipeline.execute()
-        return self._bells([*ids, *new], hashes, begun)
+        rooms = (room.live, room.backlog, room.both)
+        backlog, taken = await self._take(keys=self._keys, args=[Job.key_for(""), first or "", *rooms])
+        self.backlog_waits = backlog > 0
+        if self.backlog_waits:
+            self._backlog_at = self._clock.monotonic()
+        return self._bells(json.loads(taken.decode("utf-8", "surrogateescape")), begun)
 
     async def _first_of_live(self, room: Room, wait_seconds: float) -> str | None:
         source, target = self._queues["live"].key, self._queues["live"].intermediate_queue_key
@@ -129,14 +119,13 @@ class Popper:
 
     def _bells(
         self,
-        ids: list[tuple[Lane, str]],
-        hashes: list[dict[bytes, bytes]],
+        taken: Sequence[tuple[Lane, str, list[str]]],
         begun: Future[int] | None,
     ) -> list[Popped | Dropped]:
         """`begun` is the answer to the first."""
         bells: list[Popped | Dropped] = []
-        for (lane, job_id), stored in zip(ids, hashes, strict=True):
-            job = self._restored(job_id, stored, lane)
+        for lane, job_id, flat in taken:
+            job = self._restored(job_id, flat, lane)
             told = ring_of(job) if job is not None else "its job is gone or cannot be read"
             if job is not None and isinstance(told, Ring) and told.is_known:
                 limit_seconds = float(job.timeout or JOB_TIMEOUT_SECONDS)
@@ -148,12 +137,13 @@ class Popper:
             begun = None
         return bells
 
-    def _restored(self, job_id: str, stored: dict[bytes, bytes], lane: Lane) -> Job | None:
-        if not stored:
+    def _restored(self, job_id: str, flat: list[str], lane: Lane) -> Job | None:
+        if not flat:
             return None
+        told = [part.encode("utf-8", "surrogateescape") for part in flat]
         job = Job(job_id, connection=self._queues[lane].connection, serializer=JSONSerializer)
         try:
-            job.restore(stored)
+            job.restore(dict(zip(told[::2], told[1::2], strict=True)))
         except Exception:  # noqa: BLE001 - whatever somebody else put there
             return None
         return job

@@ -8,6 +8,7 @@ from concurrent.futures import CancelledError
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import redis
@@ -60,7 +61,7 @@ def test_a_lost_cancellation_does_not_keep_a_worker(tmp_path, redis_url):
 def test_a_worker_ends_where_its_engine_died(redis_url):
     """Without an engine nothing is popped any more, and the process ends to be started again."""
     with redis.Redis.from_url(redis_url) as client:
-        engine: Any = SimpleNamespace(is_alive=False, connection=None)
+        engine: Any = SimpleNamespace(is_alive=False, connection=Mock())
         worker = ConcurrentWorker(
             client, engine, SystemClock(), name="w1", concurrency=1, leaving=SimpleNamespace()
         )

@@ -77,3 +77,17 @@ async def test_a_new_reply_is_handed_on_before_its_job_is_read(client, popper):
     (dropped,) = await popper.pop(ROOM, wait_seconds=1)
     assert told == [("0123456789abcdef", "live", [id_of.encode()])]
     assert not isinstance(dropped, Popped), "it has no job"
+
+
+async def test_what_is_no_bell_is_told_apart(client, popper):
+    """A job of strangers is handed back as one, whatever its data, and a bell whose job is gone by its id."""
+    queue = Queue("reopener", connection=client)
+    stranger = queue.enqueue("os.getcwd", "\udcff\0")
+    client.rpush(queue.key, "gone", "text")
+    client.set("rq:job:text", "no hash")
+    ours = _ring(client, "live")
+    first, *dropped, bell = await popper.pop(Room(live=9, backlog=9, both=9), wait_seconds=1)
+    assert (first.stranger.id, first.stranger.data) == (stranger.id, stranger.data)
+    assert [(each.job_id, each.stranger) for each in dropped] == [("gone", None), ("text", None)]
+    assert bell.job.id == ours
+    assert client.llen(queue.intermediate_queue_key) == 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import redis
@@ -21,7 +22,7 @@ def worker(redis_url):
     with redis.Redis.from_url(redis_url) as client:
         yield ConcurrentWorker(
             client,
-            engine=SimpleNamespace(connection=None),
+            engine=SimpleNamespace(connection=Mock()),
             clock=SimpleNamespace(monotonic=lambda: next(seconds)),
             name="w1",
             concurrency=1,
