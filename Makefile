@@ -42,9 +42,9 @@ screenshots: setup-dev $(VENV)/.chromium ## take the pictures in docs/screenshot
 bench-intake: setup-dev ## accepted deliveries a second beside others (ARGS=outage|million for those parts)
 	@$(PY) -m bench.intake $(ARGS)
 
-bench: ## the intake's and the growth's benchmarks
-	@$(MAKE) bench-intake
-	@$(MAKE) bench-growth
+bench: setup-dev ## what intake and growth cost beside others, whether each figure holds (half an hour)
+	@status=0; $(PY) -m bench.intake rates outage million || status=1; \
+		$(PY) -m bench.growth || status=1; exit $$status
 
 bench-growth: setup-dev ## Redis memory for a finished reopen, and costs with 1,000 and 1,000,000 stored
 	@$(PY) -m bench.growth $(ARGS)
