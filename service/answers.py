@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from starlette.responses import JSONResponse, Response
+
+from service.json_text import compact
 
 
 class Told(Response):
@@ -13,14 +13,11 @@ class Told(Response):
     def __init__(self, content: object) -> None:
         self.status_code = 200
         self.background = None
-        self.body = _encoded(content).encode()
+        self.body = compact(content).encode()
         self.raw_headers = [
             (b"content-length", b"%d" % len(self.body)),
             (b"content-type", b"application/json"),
         ]
-
-
-_encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
 def error(

@@ -11,13 +11,14 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from json import dumps
 from types import TracebackType
 from typing import TextIO, TypeAlias
 
 from service.clock import Clock, SystemClock
+from service.json_text import encoder
 
 _Exception: TypeAlias = (
     tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
@@ -103,23 +104,28 @@ class _JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         traceback = self.formatException(record.exc_info) if record.exc_info else None
-        return self.line(record.levelname, record.name, record.getMessage(), _fields(record), traceback)
+        return self.line(record.levelno, record.name, record.getMessage(), _fields(record), traceback)
 
     def line(
         self,
-        level: str,
+        level: int,
         logger: str,
         event: str,
         fields: Mapping[str, object],
         traceback: str | None = None,
     ) -> str:
-        told = {name: _plain(value) for name, value in fields.items() if name not in _OWN_NAMES}
+        # A line for each delivery: most values need no call to be plain.
+        told = {
+            name: value if type(value) in _PLAIN else _plain(value)
+            for name, value in fields.items()
+            if name not in _OWN_NAMES
+        }
         if traceback is not None:
             told["traceback"] = traceback
         # ASCII only: no byte of a value can then act on a terminal or break a line.
         head = _json_head(level, logger, event)
-        rest = f", {dumps(told)[1:]}" if told else "}"
-        return f'{{"time": "{_rfc3339(self._clock.now())}", {head}{rest}'
+        rest = f", {_ascii(told)[1:]}" if told else "}"
+        return f'{{"time": "{_now(self._clock)}", {head}{rest}'
 
 
 class _Straight:
@@ -131,24 +137,25 @@ class _Straight:
         self._line = formatter.line
 
     def write(self, level: int, logger: str, event: str, fields: Mapping[str, object]) -> None:
-        line = self._line(logging.getLevelName(level), logger, event, fields)
+        line = self._line(level, logger, event, fields)
         handler = self._handler
         try:
             with handler.lock or nullcontext():
                 handler.stream.write(f"{line}\n")
-                handler.flush()
+                handler.stream.flush()
         except (OSError, ValueError):
             # A log that takes nothing (a closed pipe, a full disk) is no reason to refuse a delivery.
             return
 
 
 _straight: _Straight | None = None
+_ascii = encoder(ascii_only=True, separators=(", ", ": "))
 
 
 @lru_cache(maxsize=256)
-def _json_head(level: str, logger: str, event: str) -> str:
+def _json_head(level: int, logger: str, event: str) -> str:
     """Level, logger and event: the same few for every line."""
-    return dumps({"level": level.lower(), "logger": logger, "event": event})[1:-1]
+    return dumps({"level": logging.getLevelName(level).lower(), "logger": logger, "event": event})[1:-1]
 
 
 class _ReadableLines(logging.Formatter):
@@ -161,7 +168,7 @@ class _ReadableLines(logging.Formatter):
         level = f"{record.levelname.lower():<7}"
         if self._has_colours:
             level = f"{_COLOURS.get(record.levelname, '')}{level}{_COLOUR_OFF}"
-        words = [_rfc3339(self._clock.now()), level, _printable(record.getMessage())]
+        words = [_now(self._clock), level, _printable(record.getMessage())]
         words += [f"{name}={_readable(value)}" for name, value in _fields(record).items()]
         line = " ".join(words)
         if record.exc_info:
@@ -210,6 +217,17 @@ def _printable(text: str) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
         for character in text
     )
+
+
+def _now(clock: Clock) -> str:
+    seconds, ms = divmod(clock.now_ms(), 1000)
+    return f"{_to_the_second(seconds)}.{ms:03d}Z"
+
+
+@lru_cache(maxsize=2)
+def _to_the_second(unix_seconds: int) -> str:
+    """The same for all lines of a second."""
+    return datetime.fromtimestamp(unix_seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _rfc3339(moment: datetime) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from secrets import token_hex
+from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from starlette.responses import Response
@@ -61,7 +61,7 @@ class Receiver:
         """The answer to a request to `/webhooks/{name}`, as the contract says, whatever it holds."""
         started = self.clock.monotonic()
         source = self.sources.get(name)
-        delivery_id = token_hex(8)
+        delivery_id = f"{_random_bits(64):016x}"
         mend: str | None = None
         try:
             answer, verdict, reason = await self._take(scope, receive, source, delivery_id)
@@ -186,6 +186,10 @@ class Receiver:
                 ticket_id=about.ticket_id if about else None,
             )
         )
+
+
+# A delivery's id need only be one of its own: the kernel's randomness would be a call into it for each.
+_random_bits = Random().getrandbits
 
 
 def _hash(content: bytes) -> str:

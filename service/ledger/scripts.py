@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Awaitable
 from functools import cache
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import redis.exceptions
 
 from service.domain.errors import LedgerUnavailable
+from service.json_text import compact
 from service.ledger.durably import Durably, Written
 
 if TYPE_CHECKING:
@@ -121,10 +121,7 @@ async def ask(asked: Awaitable[Any]) -> Any:
 
 def packed(value: object) -> bytes:
     """JSON for a script. A lone half of a surrogate pair, which Lua's cjson refuses, becomes "?"."""
-    return _encoded(value).encode("utf-8", "replace")
-
-
-_encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+    return compact(value).encode("utf-8", "replace")
 
 
 @cache

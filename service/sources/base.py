@@ -11,7 +11,7 @@ Options: TypeAlias = Mapping[str, object]
 """The keys of a source's table that only its kind knows."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # never changed, and made for each delivery
 class Request:
     """One delivery as it arrived. `url` is the full URL as seen, header names are in lower case."""
 

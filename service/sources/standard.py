@@ -55,8 +55,9 @@ class StandardScheme(NoOptions):
         if not signatures:
             raise Rejected("header_malformed", f"{prefix}-signature has no signature of version v1 or v1a")
         before = _before_body(message_id, written)
+        content = before + request.body
         secrets = [secret.reveal() for secret in source.secrets]
-        if any([_signed(before + request.body, signatures, secret) for secret in secrets]):  # noqa: C419  # same time
+        if any([_signed(content, signatures, secret) for secret in secrets]):  # noqa: C419  # same time
             return
         raise mismatch(
             lambda key, body: _fits(before + body, signatures, key),
@@ -100,7 +101,8 @@ def _prefix(request: Request) -> str:
 
 
 def _by_version(signature_header: str) -> list[tuple[str, str]]:
-    pairs = (entry.partition(",") for entry in signature_header.split(" ")[:_MOST_SIGNATURES])
+    entries = signature_header.split(" ")[:_MOST_SIGNATURES]
+    pairs = [entry.partition(",") for entry in entries]
     return [(version, signature) for version, _, signature in pairs if version in {"v1", "v1a"}]
 
 

@@ -28,7 +28,7 @@ T_co = TypeVar("T_co", covariant=True)
 Convert: TypeAlias = Callable[[object], T | None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # as Event: never changed, and made for each delivery
 class Payload:
     """One event's JSON object, with the request it came in and its place in a batch."""
 
@@ -121,8 +121,7 @@ class Shape:
 
 def at(path: str, convert: Convert[T], *others: str) -> Field[T]:
     """The value at a dotted path, or at the first of `others` that has one. A number picks from a list."""
-    ways = tuple(split(each) for each in (path, *others))
-    first, further = ways[0], ways[1:]
+    first, further = split(path), [split(each) for each in others]
 
     def read(payload: Payload) -> T | None:
         value = pluck(payload.document, first)
@@ -133,7 +132,7 @@ def at(path: str, convert: Convert[T], *others: str) -> Field[T]:
         return None if value is None else convert(value)
 
     def present(payload: Payload) -> bool:
-        return any(has(payload.document, way) for way in ways)
+        return has(payload.document, first) or any(has(payload.document, way) for way in further)
 
     return Field(path, read, present)
 
@@ -216,9 +215,9 @@ def words(value: object) -> str | None:
     """A string or number as text; None for blank strings and everything else."""
     if isinstance(value, str):
         return value.strip() or None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return str(value)
+    if type(value) is int or type(value) is float:
+        return str(value)
+    return None
 
 
 def lower(value: object) -> str | None:
@@ -228,10 +227,13 @@ def lower(value: object) -> str | None:
 
 def identifier(value: object) -> str | None:
     """An id of Acquire's, not yet judged: whatever is there and not blank, so that nonsense is noticed."""
-    if isinstance(value, bool | list | dict):
+    if type(value) in _NO_IDS:
         return f"({type(value).__name__})"
     # As it stands: digits with blanks around them are no string of digits.
     return value if isinstance(value, str) and value.strip() else words(value)
+
+
+_NO_IDS = frozenset({bool, list, dict})
 
 
 def verbatim(value: object) -> str | None:
