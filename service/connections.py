@@ -130,7 +130,6 @@ def _options(url: str, timeout_seconds: float) -> dict[str, Any]:
     options: dict[str, Any] = {
         "socket_connect_timeout": timeout_seconds,
         "socket_timeout": timeout_seconds,
-        "client_name": "reopener",
     }
     if not url.startswith("unix:"):
         options["socket_keepalive"] = True

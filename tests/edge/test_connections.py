@@ -88,3 +88,19 @@ async def test_a_promoted_replica_is_never_taken_for_durable(pair):
         await connection.aclose()
         with second.client() as client:
             client.replicaof("NO", "ONE")
+
+
+async def test_a_user_without_the_command_client_is_enough(tmp_path):
+    """Where Redis permits its user no CLIENT, receivers and RQ's connection work all the same."""
+    with node(find_server(), tmp_path) as server:
+        with server.client() as admin:
+            rules = ("on", ">pass", "~*", "&*", "+@all", "-@dangerous", "+info", "-client")
+            admin.execute_command("ACL", "SETUSER", "reopener", *rules)
+        url = server.url.replace("//", "//reopener:pass@")
+        connection = async_client(url, for_answers=True)
+        try:
+            assert await Scripts(connection).run("evict", "1", "nobody:0") == 0
+        finally:
+            await connection.aclose()
+        with sync_client(url) as of_rq:
+            assert of_rq.set("key", "1")
