@@ -25,11 +25,16 @@ CONNECTIONS_OPEN_LOOP = 256
 
 @dataclass(slots=True)
 class Answers:
-    """What came back: statuses, and in open loop the milliseconds of each."""
+    """What came back: statuses, and in open loop the milliseconds of each, with how late it was sent.
+
+    The lateness is the generator's own, and is in the answer's time all the same: who shares the processors
+    with what it measures cannot tell all of its waiting apart.
+    """
 
     seconds: float = 0.0
     statuses: Counter[bytes] = field(default_factory=Counter)
     ms: list[float] = field(default_factory=list)
+    late_ms: list[float] = field(default_factory=list)
 
     @property
     def ok(self) -> int:
@@ -40,8 +45,12 @@ class Answers:
         return self.ok / self.seconds
 
     def percentile(self, share: float) -> float:
-        ranked = sorted(self.ms)
-        return ranked[min(len(ranked) - 1, int(len(ranked) * share))]
+        return percentile(self.ms, share)
+
+
+def percentile(values: list[float], share: float) -> float:
+    ranked = sorted(values)
+    return ranked[min(len(ranked) - 1, int(len(ranked) * share))]
 
 
 def signed(first: int, count: int, *, now: int, host: str = "bench") -> list[bytes]:
@@ -135,6 +144,7 @@ async def open_loop(
     started = time.perf_counter()
     for due, request in _schedule(requests, started, per_second):
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        answers.late_ms.append((time.perf_counter() - due) * 1000)
         if idle:
             send(idle.popleft(), request, due)
         else:

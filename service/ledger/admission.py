@@ -75,7 +75,7 @@ class Admission:
         return f"k:{self.source}:{self.ticket_id or '#' + self.reopen_id}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Admitted:
     """What became of an event. `conflict`: it is known, but came with another body this time."""
 

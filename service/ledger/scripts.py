@@ -133,7 +133,7 @@ def script(name: str) -> str:
 
 
 _SHARED: dict[str, tuple[str, ...]] = {
-    "admit": ("tree", "archive"),
+    "admit": ("tree", "archive", "mould", "known"),
     "again": ("tree", "archive", "written"),
     "case": ("tree", "archive"),
     "claim": ("places",),

@@ -109,8 +109,8 @@ def _kills_its_worker(cluster: Cluster, task: Task, step: Step) -> bool:
 
 def _poison_is_held(cluster: Cluster) -> list[str]:
     record = cluster.server.keys[f"reopener:r:{cluster.events[0].id}"]
-    poison = (record["status"], record["reason"]) == ("held", "poison")
-    return [] if poison else [f"poison: it is {record['status']} ({record['reason']})"]
+    poison = (record["status"], record.get("reason")) == ("held", "poison")
+    return [] if poison else [f"poison: it is {record['status']} ({record.get('reason')})"]
 
 
 def _shows(**how: object) -> Callable[[], Manner]:

@@ -2,8 +2,7 @@
 -- ARGV[1]  quarantine_ms
 -- ARGV[2]  bell_ms, how long a bell is taken for outstanding
 -- ARGV[3]  how many deliveries the stream of the latest keeps
--- ARGV[4]  JSON list: a bell's job key, queue key, key of the set of queues; what stands in them for a reopen's
---          id and for a bell's id; then the job's fields and values in turn
+-- ARGV[4]  JSON list: the mould of a bell (mould.lua)
 -- ARGV[5]  JSON list of deliveries, each a list of admissions, all values strings, what is empty left out:
 --          {id, source, event_id, ticket_id, contact_id, thread_id, box, status, reason, detail, text, email,
 --           address, mark, message_key, half, half_key, moment_ms, half_ms, weak_key, weak_ms, body_hash, delivery_id, again_of,
@@ -31,30 +30,11 @@ local CLOCKS_MS = 1000
 -- When the delivery at hand came.
 local came, came_text = now, now_text
 
-local mould = cjson.decode(ARGV[4])
-local job_key, queue_key, queues_key, name_mark, bell_mark = unpack(mould, 1, 5)
-local job_fields, to_fill = { unpack(mould, 6) }, {}
-for i, value in ipairs(job_fields) do
-  if string.find(value, name_mark, 1, true) or string.find(value, bell_mark, 1, true) then
-    to_fill[#to_fill + 1] = { i, value }
-  end
-end
-
-local function filled(value, id, bell)
-  return (string.gsub(string.gsub(value, name_mark, id), bell_mark, bell))
-end
-
-local function ring_for(box, a, id)
-  for _, field in ipairs(to_fill) do
-    job_fields[field[1]] = filled(field[2], id, a.bell)
-  end
-  ring(box, a.bell, bell_ms, filled(job_key, id, a.bell), queue_key, queues_key, job_fields, now)
-end
-
--- Counts are written once for all deliveries, and only for those that were stored.
+-- Counts, indexes and bells are written once for all deliveries, and only for those that were stored: a command for
+-- each of them would cost more than what it does.
 local totals, series_of, heard = {}, {}, {}
--- Of the delivery at hand: what is to be counted, and what was made.
-local counted, made
+-- Of the delivery at hand: what is to be counted, what was made, and whose bells are to ring.
+local counted, made, rings
 
 local function note(a, verdict, id, reason, detail)
   redis.call('XADD', P .. 'deliveries', 'MAXLEN', '~', kept, '*', 'id', a.delivery_id, 'source', a.source,
@@ -67,8 +47,8 @@ local function add(sums, name, number)
   sums[name] = (sums[name] or 0) + number
 end
 
-local function count_in()
-  for _, each in ipairs(counted) do
+local function count_in(verdicts)
+  for _, each in ipairs(verdicts) do
     local verdict, source = each[1], each[2]
     add(totals, 'deliveries:' .. verdict, 1)
     add(series_of, source .. ':in:' .. verdict, 1)
@@ -77,17 +57,6 @@ local function count_in()
       add(totals, 'accepted', 1)
     end
   end
-end
-
-local function find_all(id, values)
-  local members = {}
-  for _, value in ipairs(values) do
-    if value ~= '' then
-      members[#members + 1] = 0
-      members[#members + 1] = value .. '\0' .. id
-    end
-  end
-  redis.call('ZADD', P .. 'find', unpack(members))
 end
 
 -- The words of an error caught with pcall: of a key of another type, say. A Redis that takes no writes at all
@@ -102,10 +71,6 @@ local function refused(caught)
   return words
 end
 
--- How long another event of the same reply is known by its own id: longer than any helpdesk repeats one.
-local SAME_MS = 32 * 86400000
-local salt = redis.call('GET', P .. 'salt')
-
 local function marked(a)
   if a.address == '' then
     return a.mark
@@ -116,55 +81,6 @@ local function marked(a)
     redis.call('SET', P .. 'salt', salt)
   end
   return mark_of(salt, a.address)
-end
-
--- Some helpdesks tell of one reply in two events that share no id: its message, and that it opened the ticket again.
--- Of one ticket and about the same moment they are one reply, each of them once (rule 1). A reopening waits so long
--- for its message; one that a worker has taken by then stands for itself, and so does the message.
-local HALVES_APART_MS = 10000
-
-local function takes_message(id)
-  local r = redis.call('HMGET', P .. 'r:' .. id, 'status', 'text')
-  return (r[1] == 'queued' or r[1] == 'held') and (not r[2] or r[2] == '')
-end
-
-local function other_half(a)
-  if a.half == '' then
-    return nil
-  end
-  local key, moment = P .. 'halves:' .. a.half_key, tonumber(a.moment_ms)
-  local near = { text(moment - HALVES_APART_MS), text(moment + HALVES_APART_MS) }
-  for _, member in ipairs(redis.call('ZRANGEBYSCORE', key, near[1], near[2])) do
-    local half, id = string.match(member, '^(%a+):(.*)$')
-    if half ~= a.half and (half == 'message' or takes_message(id)) then
-      redis.call('ZREM', key, member)
-      return id
-    end
-  end
-  return nil
-end
-
--- The reopen that a reply's message has made.
-local function told_by(message_key)
-  local id = redis.call('GET', P .. 'message:' .. message_key)
-  local kept = not id and tree_range('messages', '[' .. message_key .. '\0', '(' .. message_key .. '\1', 1)[1]
-  return id or kept and string.sub(kept, #message_key + 2)
-end
-
-local function known_id(a)
-  local key = P .. 'r:' .. a.id
-  if redis.call('EXISTS', key, P .. 'd:' .. a.id, salt and tombstone(salt, a.id) or key) > 0 then
-    return a.id
-  end
-  local same = redis.call('GET', P .. 'same:' .. a.id)
-  if not same then
-    same = a.message_key ~= '' and told_by(a.message_key)
-    same = same or other_half(a)
-    if same then
-      redis.call('SET', P .. 'same:' .. a.id, same, 'PX', SAME_MS)
-    end
-  end
-  return same
 end
 
 local function again_archived(a, id)
@@ -206,7 +122,7 @@ local function again(a, id)
     redis.call('HSET', key, 'text', a.text)
     if r[2] == 'message_expected' then
       redis.call('HSET', key, 'reason', '', 'next_ms', '')
-      ring_for(redis.call('HGET', key, 'box'), a, id)
+      rings[#rings + 1] = { redis.call('HGET', key, 'box'), a, id }
     end
   end
   return { 'duplicate', id, r[1], r[2] or '', conflict and '1' or '0' }
@@ -227,6 +143,8 @@ local function linked(a)
 end
 
 -- The place of one that waited in a spool: others of its box that came later and were not begun hand theirs down.
+local moved = {}
+
 local function place(box, position)
   local waiting_ids = redis.call('ZRANGE', P .. 'inbox:' .. box, -100, -1)
   for i = #waiting_ids, 1, -1 do
@@ -236,6 +154,7 @@ local function place(box, position)
     if is_begun or tonumber(r[4]) <= came + CLOCKS_MS then
       break
     end
+    moved[id] = position
     redis.call('HSET', P .. 'r:' .. id, 'position', text(position))
     redis.call('ZADD', P .. 'inbox:' .. box, position, id)
     redis.call('ZADD', P .. 'is:' .. r[2] .. ':' .. r[1], position, id)
@@ -247,49 +166,56 @@ local function place(box, position)
   return position
 end
 
+-- What a record has only where there is something in it.
+local OPTIONAL = {
+  'ticket_id', 'contact_id', 'thread_id', 'text', 'reason', 'detail', 'again_of', 'again_reason', 'email', 'next_ms',
+  'message_key', 'mark',
+}
+
+local function write_record(a, box, position)
+  local fields = {
+    'id', a.id, 'source', a.source, 'event_id', a.event_id, 'position', position, 'status', a.status,
+    'created_ms', came_text, 'updated_ms', now_text, 'deliveries', '1', 'version', a.version, 'box', box,
+    'body_hash', a.body_hash, 'last_delivery', a.delivery_id,
+  }
+  for _, name in ipairs(OPTIONAL) do
+    if a[name] ~= '' then
+      fields[#fields + 1] = name
+      fields[#fields + 1] = a[name]
+    end
+  end
+  redis.call('HSET', P .. 'r:' .. a.id, unpack(fields))
+end
+
 local function create(a)
   linked(a)
   local box = home_of(a.box)
-  made[#made + 1] = { a, box }
   local position = redis.call('INCR', P .. 'position')
   if came < now then
     position = place(box, position)
   end
+  made[#made + 1] = { a, box, position }
   if a.status ~= 'held' or string.sub(box, 1, 2) == 'k:' then
     redis.call('ZADD', P .. 'inbox:' .. box, position, a.id)
   end
-  local next_ms = ''
   if a.status == 'queued' and a.half == 'reopening' then
-    a.reason, next_ms = 'message_expected', text(now + HALVES_APART_MS)
-    redis.call('ZADD', P .. 'due', 'LT', next_ms, box)
+    a.reason, a.next_ms = 'message_expected', text(now + HALVES_APART_MS)
+    redis.call('ZADD', P .. 'due', 'LT', a.next_ms, box)
   elseif a.status ~= 'held' then
-    ring_for(box, a, a.id)
+    rings[#rings + 1] = { box, a, a.id }
   end
   if a.half ~= '' then
     redis.call('ZADD', P .. 'halves:' .. a.half_key, a.moment_ms, a.half .. ':' .. a.id)
     redis.call('PEXPIRE', P .. 'halves:' .. a.half_key, a.half_ms)
   end
   a.mark = marked(a)
-  find_all(a.id, { a.id, a.event_id, a.ticket_id, a.contact_id, a.thread_id, a.mark })
   local verdict = a.status == 'held' and 'held' or 'accepted'
   note(a, verdict, a.id, a.reason, a.detail)
   audit(a.audit)
-  redis.call('SADD', P .. 'sources', a.source)
   if a.message_key ~= '' then
     redis.call('SET', P .. 'message:' .. a.message_key, a.id)
   end
-  redis.call('ZADD', P .. 'is:' .. a.source .. ':' .. a.status, position, a.id)
-  redis.call('HSET', P .. 'r:' .. a.id,
-    'id', a.id, 'source', a.source, 'event_id', a.event_id, 'position', text(position), 'status', a.status,
-    'created_ms', came_text, 'updated_ms', now_text, 'ticket_id', a.ticket_id, 'contact_id', a.contact_id,
-    'thread_id', a.thread_id, 'text', a.text, 'reason', a.reason, 'detail', a.detail, 'deliveries', '1',
-    'again_of', a.again_of, 'again_reason', a.again_reason, 'email', a.email, 'version', a.version, 'box', box,
-    'next_ms', next_ms, 'body_hash', a.body_hash, 'last_delivery', a.delivery_id)
-  for _, name in ipairs({ 'message_key', 'mark' }) do
-    if a[name] ~= '' then
-      redis.call('HSET', P .. 'r:' .. a.id, name, a[name])
-    end
-  end
+  write_record(a, box, text(position))
   if a.status == 'held' then
     join_failures(a.id, a.status, a.reason, a.detail, text(position))
   end
@@ -336,9 +262,35 @@ local function admitted(a)
   return id and again(a, id) or create(a)
 end
 
--- Where a key of another type is in the way, all that the delivery made goes again. A bell may ring for nothing.
-local function unmake()
-  for _, each in ipairs(made) do
+local function index(reopens)
+  local names, listed, sources = {}, {}, {}
+  for _, each in ipairs(reopens) do
+    local a, position = each[1], each[3]
+    for _, value in ipairs({ a.id, a.event_id, a.ticket_id, a.contact_id, a.thread_id, a.mark }) do
+      if value ~= '' then
+        names[#names + 1] = 0
+        names[#names + 1] = value .. '\0' .. a.id
+      end
+    end
+    local key = P .. 'is:' .. a.source .. ':' .. a.status
+    local list = listed[key] or {}
+    listed[key] = list
+    list[#list + 1] = moved[a.id] or position
+    list[#list + 1] = a.id
+    sources[a.source] = true
+  end
+  in_parts('ZADD', P .. 'find', names)
+  for key, list in pairs(listed) do
+    in_parts('ZADD', key, list)
+  end
+  for source in pairs(sources) do
+    redis.call('SADD', P .. 'sources', source)
+  end
+end
+
+-- Where a key of another type is in the way, all that was made goes again.
+local function unmake(reopens)
+  for _, each in ipairs(reopens) do
     local a, box = each[1], each[2]
     local undone = {
       { 'DEL', P .. 'r:' .. a.id },
@@ -369,18 +321,49 @@ local function delivered(admissions)
   return rows
 end
 
-local results, ages = {}, cjson.decode(ARGV[6])
-for i, admissions in ipairs(cjson.decode(ARGV[5])) do
-  counted, made = {}, {}
+local function append(list, more)
+  for _, each in ipairs(more) do
+    list[#list + 1] = each
+  end
+end
+
+local function finish(deliveries)
+  local reopens, bells = {}, {}
+  for _, each in ipairs(deliveries) do
+    append(reopens, each.made)
+    append(bells, each.rings)
+  end
+  index(reopens)
+  ring_all(bells, cjson.decode(ARGV[4]), now, bell_ms)
+end
+
+local results, ages, deliveries, stored = {}, cjson.decode(ARGV[6]), cjson.decode(ARGV[5]), {}
+meet(deliveries)
+for i, admissions in ipairs(deliveries) do
+  counted, made, rings = {}, {}, {}
   came = now - (ages[i] or 0)
   came_text = text(came)
   local is_stored, rows = pcall(delivered, admissions)
   if is_stored then
-    count_in()
+    stored[#stored + 1] = { number = i, made = made, rings = rings, counted = counted }
     results[i] = rows
   else
     results[i] = refused(rows)
-    unmake()
+    unmake(made)
+  end
+end
+-- Where not all can be finished, each is for itself.
+local is_whole = pcall(finish, stored)
+for _, each in ipairs(stored) do
+  local is_finished, caught = is_whole, nil
+  if not is_whole then
+    is_finished, caught = pcall(finish, { each })
+  end
+  if is_finished then
+    count_in(each.counted)
+  else
+    results[each.number] = refused(caught)
+    unmake(each.made)
   end
 end
 for name, number in pairs(totals) do

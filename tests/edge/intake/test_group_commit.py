@@ -53,6 +53,34 @@ async def test_one_that_redis_refuses_fails_alone(together, connection, ledger):
     assert (await ledger.counts.stats(0)).balanced
 
 
+async def test_an_index_in_the_way_fails_its_source_alone(together, connection, ledger):
+    """What is written at once for all still fails only those whose key is of another type."""
+    await connection.set("reopener:is:other:queued", "not a sorted set")
+    answers = await asyncio.gather(
+        together.admit([event("a", thread_id=6)]),
+        together.admit([event("poison", source="other", thread_id=7)]),
+        together.admit([event("c", thread_id=8)]),
+        return_exceptions=True,
+    )
+    assert [type(answer) for answer in answers] == [list, NotAdmitted, list]
+    assert not await connection.exists(f"reopener:r:{reopen_id('desk', 'poison')}", "reopener:inbox:7")
+    assert await connection.zcard("reopener:is:desk:queued") == 2
+    assert await connection.llen("rq:queue:reopener") == 2
+    await connection.delete("reopener:is:other:queued")
+    assert (await ledger.counts.stats(0)).balanced
+
+
+async def test_a_delivery_of_many_events_is_stored_as_a_whole(together, connection):
+    """A body with more events than one command takes values: each is there, listed, found and rung for once."""
+    count = 1_100
+    answers = await together.admit([event(f"e{n}", thread_id=1_000 + n) for n in range(count)])
+    assert {each.verdict for each in answers} == {"accepted"}
+    assert await connection.zcard("reopener:is:desk:queued") == count
+    assert await connection.zcount("reopener:due", "-inf", "inf") == count
+    assert await connection.llen("rq:queue:reopener") == count
+    assert await connection.zlexcount("reopener:find", "[T1\0", "(T1\1") == count
+
+
 async def test_too_much_waiting_is_shed_at_once(together, connection, monkeypatch):
     """Where Redis does not keep up, what joins a full line is refused at once, and what waits is stored."""
     monkeypatch.setattr(line, "MOST_WAITING", 10)
