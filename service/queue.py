@@ -38,7 +38,7 @@ CONCURRENCY_FIELD = "concurrency"
 BELL_SECONDS = 10
 """How long a bell is taken for outstanding before the sweeper rings again."""
 FAILED_JOB_SECONDS = 86_400
-MOULD_NAME, MOULD_BELL = "MOULDNAME", "MOULDBELL"
+MOULD_NAME, MOULD_BELL, MOULD_TIME = "MOULDNAME", "MOULDBELL", "MOULDTIME"
 _NAMED = re.compile(rf"{JOB_VERSION}-([a-z0-9]+)-")
 _UNSAFE = re.compile(r"[^A-Za-z0-9:_.-]")
 """A box may be named for a ticket, and dashboards of RQ print descriptions as they are."""
@@ -64,7 +64,6 @@ class Bells:
             for lane, name in QUEUE_NAMES.items()
         }
         self._connection = connection
-        self._mould: Bell | None = None
 
     def queue_key(self, lane: Lane) -> str:
         """The Redis list of the lane's queue in RQ."""
@@ -81,14 +80,12 @@ class Bells:
         return self._made(name, mark + token_hex(16), lane)
 
     def mould(self) -> Bell:
-        """A bell of which a script makes many: wherever its fields and its job's key hold `MOULD_NAME` or
-        `MOULD_BELL`, the reopen's id and the bell's go in. Both are letters and digits only.
+        """A bell of which a script makes many: wherever its fields and its job's key hold `MOULD_NAME`,
+        `MOULD_BELL` or `MOULD_TIME`, the reopen's id, the bell's, and `written_now` go in.
         """
-        if self._mould is None:
-            self._mould = self._made(MOULD_NAME, MOULD_BELL, "live")
-        fields = dict(zip(self._mould.fields[::2], self._mould.fields[1::2], strict=True))
-        written = utcformat(now())
-        return replace(self._mould, fields=_flat({**fields, "created_at": written, "enqueued_at": written}))
+        made = self._made(MOULD_NAME, MOULD_BELL, "live")
+        fields = dict(zip(made.fields[::2], made.fields[1::2], strict=True))
+        return replace(made, fields=_flat({**fields, "created_at": MOULD_TIME, "enqueued_at": MOULD_TIME}))
 
     def _made(self, name: str, bell_id: str, lane: Lane) -> Bell:
         job = Job.create(
@@ -107,6 +104,11 @@ class Bells:
         job.enqueued_at = job.created_at
         stored = {**job.to_dict(), "data": job.data, "status": JobStatus.QUEUED.value}
         return Bell(bell_id, job.key, self.queue_key(lane), Queue.redis_queues_keys, _flat(stored))
+
+
+def written_now() -> str:
+    """The present moment as RQ writes it into jobs."""
+    return str(utcformat(now()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from service.ledger.admission import Admission, Admitted, Together, packed_deliv
 from service.ledger.recent import Recent
 from service.ledger.scripts import packed
 from service.logs import get_logger
-from service.queue import MOULD_BELL, MOULD_NAME
+from service.queue import MOULD_BELL, MOULD_NAME, MOULD_TIME, written_now
 
 if TYPE_CHECKING:
     from service.domain.ports import Ticker
@@ -34,7 +34,10 @@ class Admissions:
         self, scripts: Scripts, bells: Bells, ticker: Ticker, *, bell_ms: int, quarantine_ms: int
     ) -> None:
         self._scripts = scripts
-        self._bells = bells
+        bell = bells.mould()
+        self._mould = packed(
+            [bell.job_key, bell.queue_key, bell.queues_key, MOULD_NAME, MOULD_BELL, *bell.fields]
+        )
         self._ticker = ticker
         self._bell_ms = bell_ms
         self._quarantine_ms = quarantine_ms
@@ -108,13 +111,11 @@ class Admissions:
     def _asked(
         self, deliveries: Sequence[bytes], ages_ms: Sequence[int], epoch: str, *, once_more: bool = False
     ) -> tuple[str | bytes | int, ...]:
-        bell = self._bells.mould()
-        mould = [bell.job_key, bell.queue_key, bell.queues_key, MOULD_NAME, MOULD_BELL, *bell.fields]
         return (
             self._quarantine_ms,
             self._bell_ms,
             KEPT_DELIVERIES,
-            packed(mould),
+            self._mould.replace(MOULD_TIME.encode(), written_now().encode()),
             b"[%b]" % b",".join(deliveries),
             packed(ages_ms),
             epoch,

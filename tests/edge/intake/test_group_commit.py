@@ -71,7 +71,7 @@ async def test_an_index_in_the_way_fails_its_source_alone(together, connection, 
 
 
 async def test_a_delivery_of_many_events_is_stored_as_a_whole(together, connection):
-    """A body with more events than one command takes values: each is there, listed, found and rung for once."""
+    """A body with more events than one command takes: each is there, listed, found and rung for once."""
     count = 1_100
     answers = await together.admit([event(f"e{n}", thread_id=1_000 + n) for n in range(count)])
     assert {each.verdict for each in answers} == {"accepted"}
