@@ -91,11 +91,8 @@ def settle(
             look and examine(intent, thread, look, now_ms, settle_ms=settle_ms, read_lag_ms=read_lag_ms)
         )
         match verdict:
-            case Adopted(effect, case_id, others):
-                claim = Claim(intent.reopen_id, intent.attempt, case_id)
-                thread = with_claim(without_intent(thread, intent), effect, claim, now_ms)
-                for other in others:
-                    thread = with_duplicate(thread, other, claim, "acted_twice", now_ms)
+            case Adopted():
+                thread = _with_adopted(thread, intent, verdict, now_ms)
                 adopted.append((intent, verdict))
             case Absent() if not intent.watched:
                 thread = with_intent(thread, replace(intent, state="absent"))
@@ -111,6 +108,17 @@ def settle(
             case None if not intent.watched:
                 look_again.append(now_ms)
     return Settlement(thread, tuple(adopted), tuple(unreadable), min(look_again, default=None))
+
+
+def _with_adopted(thread: Thread, intent: Intent, found: Adopted, now_ms: int) -> Thread:
+    claim = Claim(intent.reopen_id, intent.attempt, found.case_id)
+    after = with_claim(without_intent(thread, intent), found.effect, claim, now_ms)
+    if thread.effect_of(intent.reopen_id) is not None:
+        # A second effect of that reopen: what follows goes on in the case of the first (rule 6).
+        after = replace(after, last_made=thread.last_made)
+    for other in found.others:
+        after = with_duplicate(after, other, claim, "acted_twice", now_ms)
+    return after
 
 
 def with_forgotten_calls(

@@ -1,0 +1,37 @@
+"""What shows of a call after another one did its work (rules 6, 16)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from service.domain.cases import Case, Look
+from service.domain.plan import target
+from service.domain.settle import settle
+from service.domain.threads import Claim, Effect, Intent, Thread, with_claim
+
+ROOT = Case(id=10, thread_id=10, status="closed", closed=True, text="the first words")
+WORDS = "It broke again, and nobody answers"
+ABSENT = Intent(
+    reopen_id="r",
+    attempt=1,
+    kind="create",
+    seen=frozenset({10}),
+    view="thread",
+    token="rx-none",
+    words=WORDS,
+    at_ms=0,
+    ends_by_ms=10_000,
+    empty_looks=2,
+    state="absent",
+)
+
+
+def test_the_case_of_a_late_call_does_not_take_what_follows():
+    """Where a call acts after its reopen has a case, later replies go on in that case, not in the second."""
+    first = Case(id=12, thread_id=10, status="active", closed=False, text=WORDS)
+    late = replace(first, id=13)
+    thread = with_claim(Thread(id=10, intents=(ABSENT,)), Effect("case", 12), Claim("r", 2, 12), 20_000)
+    look = Look(10, "thread", {case.id: case for case in (ROOT, first, late)}, taken_ms=60_000)
+    settled = settle(thread, look, 60_000, settle_ms=15_000)
+    assert [adopted.effect for _, adopted in settled.adopted] == [Effect("case", 13)]
+    assert target(settled.thread, look) == first
