@@ -82,6 +82,12 @@ class TestSigningIn:
         assert "samesite=lax" in flags
         assert f"max-age={SESSION_SECONDS}" in flags
 
+    def test_behind_a_proxy_that_ends_tls_the_cookie_is_for_https_alone(self, client: httpx.Client):
+        """A proxy on this machine is believed what it forwards: that the browser came by HTTPS, say."""
+        for headers, is_secure in (({}, False), ({"x-forwarded-proto": "https"}, True)):
+            cookie = client.post("/login", data=ADMIN, headers=headers).headers["set-cookie"].lower()
+            assert ("; secure" in cookie) == is_secure
+
     @pytest.mark.parametrize("target", ["//other.example", "https://other.example", "/\\other", "script:x"])
     def test_it_leads_to_no_other_site(self, client: httpx.Client, target: str):
         """Whoever made the link, nobody is sent elsewhere after signing in."""
