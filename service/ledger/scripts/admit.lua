@@ -201,6 +201,9 @@ local function create(a)
   if a.status == 'queued' and a.half == 'reopening' then
     a.reason, a.next_ms = 'message_expected', text(now + HALVES_APART_MS)
     redis.call('ZADD', P .. 'due', 'LT', a.next_ms, box)
+  elseif a.status ~= 'held' and now - came > bell_ms then
+    -- What waited in a spool through an outage is backlog: it is rung in turn, and new replies pass it.
+    redis.call('ZADD', P .. 'due', 'LT', came_text, box)
   elseif a.status ~= 'held' then
     rings[#rings + 1] = { box, a, a.id }
   end

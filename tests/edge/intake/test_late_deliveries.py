@@ -39,6 +39,14 @@ async def test_a_late_reply_comes_before_those_received_after_it(ledger, connect
     assert [each.decode() for each in listed] == [reopen_id("desk", name) for name in expected[1:]]
 
 
+@pytest.mark.parametrize(("age_ms", "rung"), [(0, 1), (9_000, 1), (60_000, 0)])
+async def test_what_waited_through_an_outage_is_backlog(ledger, connection, age_ms, rung):
+    """A delivery that waited for long in a spool does not ring among new replies: it is due in its turn."""
+    await ledger.admissions.admit_together([packed_delivery([event("late")])], ages_ms=[age_ms])
+    assert await connection.llen("rq:queue:reopener") == rung
+    assert list((await ledger.sweeps.overdue()).boxes) == ["5"] * (1 - rung)
+
+
 @pytest.mark.parametrize(
     ("first_age_ms", "second_age_ms", "is_one"),
     [
