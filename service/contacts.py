@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -45,11 +46,15 @@ async def find_contacts(acquire: AcquireSettings, search: str) -> list[FoundCont
         )
     headers = {"Authorization": f"Bearer {acquire.api_key.reveal()}"}
     try:
-        async with httpx.AsyncClient(
-            base_url=f"{acquire.origin}/api/v1", headers=headers, timeout=SEARCH_SECONDS, trust_env=False
-        ) as client:
+        async with (
+            asyncio.timeout(SEARCH_SECONDS),
+            httpx.AsyncClient(
+                base_url=f"{acquire.origin}/api/v1", headers=headers, timeout=SEARCH_SECONDS, trust_env=False
+            ) as client,
+        ):
             found = await _contacts(client, search)
-            return [FoundContact(each, shown, await _threads(client, each)) for each, shown in found.items()]
+            threads = await asyncio.gather(*(_threads(client, each) for each in found))
+            return [FoundContact(*each) for each in zip(found, found.values(), threads, strict=True)]
     except (httpx.HTTPError, ValueError, OSError) as error:
         raise CannotSearch(f"Acquire could not be asked ({type(error).__name__}): try again.") from None
 
