@@ -57,6 +57,13 @@ class TestAcquire:
         away = replace(settings.acquire, origin="http://127.0.0.1:1")
         assert await codes(replace(settings, acquire=away)) == ["acquire_out_of_reach"]
 
+    async def test_proxies_are_passed_by(self, settings, working, acquire, monkeypatch):
+        """What workers would not heed is not heeded here: else check says what is not so for them."""
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, "http://127.0.0.1:1")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        assert await codes(settings) == []
+
     async def test_hanging(self, settings, working, acquire, monkeypatch):
         """An Acquire that never answers is given up on in bounded time."""
         monkeypatch.setattr("service.check.probes.PROBE_SECONDS", 2)
