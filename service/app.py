@@ -98,7 +98,8 @@ def create_app(settings: Settings, clock: Clock) -> ASGIApp:
         hear,
     )
 
-    watcher, watch = Watcher(ledger, settings.alerts, clock, spool=spool), Watch(ledger.admissions)
+    watcher = Watcher(ledger, settings.alerts, clock, spool=spool)
+    watch = Watch(ledger.admissions.watch, ledger.deeds.watch)
     beside: list[_Beside] = [each for each in (detour, notes, kept, cases, watcher, watch) if each]
 
     @asynccontextmanager

@@ -10,7 +10,7 @@ from service.domain.errors import LedgerUnavailable
 from service.logs import get_logger
 
 if TYPE_CHECKING:
-    from service.ledger.admissions import Admissions
+    from collections.abc import Awaitable, Callable
 
 WATCH_SECONDS = 1.0
 
@@ -18,10 +18,12 @@ log = get_logger(__name__)
 
 
 class Watch:
-    """For one event loop. While Redis is away, what may have to be admitted once more is kept."""
+    """For one event loop: `looks` are made every second. While Redis is away, what may have to be written
+    once more is kept.
+    """
 
-    def __init__(self, admissions: Admissions) -> None:
-        self._admissions = admissions
+    def __init__(self, *looks: Callable[[], Awaitable[None]]) -> None:
+        self._looks = looks
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -37,7 +39,8 @@ class Watch:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             try:
-                await self._admissions.watch()
+                for look in self._looks:
+                    await look()
             except LedgerUnavailable:
                 continue
             except Exception:

@@ -8,6 +8,7 @@
     forgetting  a customer goes, everywhere
     copies      export and import
     verbs       what people ask for
+    deeds       does it once more where Redis forgot it
     bulks       one verb for many reopens, in lanes of their own
     reads       what people and programs see
     counts      how many are where, what keeps the account from sending
@@ -83,6 +84,7 @@ from service.ledger.cases import Cases
 from service.ledger.copies import Copies
 from service.ledger.counts import Counts
 from service.ledger.crew import Crews
+from service.ledger.deeds import Deeds
 from service.ledger.failures import Failures
 from service.ledger.flow import Flows
 from service.ledger.forgetting import Forgetting
@@ -120,6 +122,7 @@ class Ledger:
     forgetting: Forgetting
     copies: Copies
     verbs: Verbs
+    deeds: Deeds
     bulks: Bulks
     reads: Reads
     counts: Counts
@@ -153,7 +156,9 @@ def open_ledger(
     reads = Reads(connection, scripts)
     listing = Listing(scripts, reads)
     audit = Audit(connection)
-    verbs = Verbs(scripts, bells, reads, admissions, bell_ms=bell_ms)
+    account = Account(connection, wait)
+    deeds = Deeds(scripts, ticker, account.run_id)
+    verbs = Verbs(scripts, bells, reads, admissions, deeds, bell_ms=bell_ms)
     care = Care(scripts, rate_per_second=policy.rate_per_second, retry_share=policy.retry_share)
     return Ledger(
         scripts=scripts,
@@ -164,6 +169,7 @@ def open_ledger(
         forgetting=Forgetting(scripts, connection, reads),
         copies=Copies(scripts, connection, listing, reads),
         verbs=verbs,
+        deeds=deeds,
         bulks=Bulks(scripts, connection, listing, audit, at_once=policy.bulk_at_once),
         reads=reads,
         counts=Counts(connection, bells, reads),
@@ -171,7 +177,7 @@ def open_ledger(
         failures=Failures(connection, reads),
         series=SeriesReads(connection),
         heard=Heard(scripts, connection),
-        account=Account(connection, wait),
+        account=account,
         audit=audit,
         requests=Requests(connection),
         care=care,

@@ -34,7 +34,7 @@ P = "reopener:"
 VERSION = 1
 AT_ONCE = 500
 STREAMS = {"delivery": f"{P}deliveries", "audit": AUDIT_KEY}
-OF_THIS_LEDGER = frozenset({"failure", "bulk", "was", "rev"})
+OF_THIS_LEDGER = frozenset({"failure", "asked", "bulk", "was", "rev"})
 """Fields of a record that mean nothing elsewhere, or are made anew."""
 
 

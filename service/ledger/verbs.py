@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from service.domain.reopens import Reopen
     from service.ledger.admissions import Admissions
     from service.ledger.audit import By
+    from service.ledger.deeds import Deeds
     from service.ledger.links import Link
     from service.ledger.reads import Reads
     from service.ledger.scripts import Scripts
@@ -38,6 +39,7 @@ class Verbs:
         bells: Bells,
         reads: Reads,
         admissions: Admissions,
+        deeds: Deeds,
         *,
         bell_ms: int,
     ) -> None:
@@ -45,6 +47,7 @@ class Verbs:
         self._bells = bells
         self._reads = reads
         self._admissions = admissions
+        self._deeds = deeds
         self._bell_ms = bell_ms
 
     async def retry(self, reopen_id: str, *, by: By | None = None) -> Reopen:
@@ -126,8 +129,10 @@ class Verbs:
         by: By | None,
     ) -> None:
         statuses, told = packed([status.value for status in allowed]), line(by, verb, reopen_id)
-        row = await self._scripts.run_durably("verb", reopen_id, statuses, to.value, packed(fields), told)
+        args = (reopen_id, statuses, to.value, packed(fields), told)
+        row = await self._scripts.run_durably("verb", *args, "")
         self._judge(verb, row, [status.value for status in allowed])
+        self._deeds.keep(args, row[2], row[3])
 
     async def _link(
         self, source: str, ticket: str, contact_id: int, thread_id: int, one: str, told: str

@@ -4,18 +4,25 @@
 -- ARGV[3]  the status it leads to
 -- ARGV[4]  JSON list of fields and values to set
 -- ARGV[5]  the line of the audit log, '' for none
--- Returns {'done', status before}, {'conflict', status, reason} or {'missing'}.
+-- ARGV[6]  when it was done before, where Redis may have forgotten that; '' where it is new
+-- Returns {'done', status before, now, run of Redis}, {'conflict', status, reason}, {'missing'}, or {'known'} where
+-- what was done before, or something after it, is there.
 
 local id = ARGV[1]
-local r = fields_of(id, 'status', 'reason', 'box')
+local r = fields_of(id, 'status', 'reason', 'box', 'asked', 'rev', 'updated_ms')
 if not r[1] then
   return { 'missing' }
+end
+-- The time of the latest verb, or what a worker has written since; one that was admitted once more has neither.
+local latest = math.max(tonumber(r[4] or '0'), r[5] and tonumber(r[6]) or 0)
+if ARGV[6] ~= '' and latest >= tonumber(ARGV[6]) then
+  return { 'known' }
 end
 if not set_of(ARGV[2])[r[1]] then
   return { 'conflict', r[1], r[2] or '' }
 end
 local now = now_ms()
-redis.call('HSET', P .. 'r:' .. id, 'updated_ms', text(now), unpack(cjson.decode(ARGV[4])))
+redis.call('HSET', P .. 'r:' .. id, 'updated_ms', text(now), 'asked', text(now), unpack(cjson.decode(ARGV[4])))
 set_status(id, ARGV[3])
 if waiting[ARGV[3]] then
   redis.call('ZADD', P .. 'due', text(now), r[3])
@@ -23,4 +30,4 @@ elseif ARGV[3] ~= 'held' then
   redis.call('ZREM', P .. 'inbox:' .. r[3], id)
 end
 audit(ARGV[5])
-return { 'done', r[1] }
+return { 'done', r[1], text(now), string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') }
