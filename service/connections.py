@@ -75,6 +75,22 @@ def sync_client(url: str) -> redis.Redis:
     return _leaving_replicas(client, _LeavesReplicas)
 
 
+def fault_of(url: str) -> str | None:
+    """What keeps a client from being made of this address, without repeating any of it; None where nothing
+    does. Connects to nobody.
+    """
+    is_sentinel = urlsplit(url).scheme == SENTINEL_SCHEME
+    try:
+        pool = sync_client(url).connection_pool
+        if not is_sentinel:
+            pool.make_connection()
+    except (TypeError, ValueError, redis.RedisError):
+        if is_sentinel:
+            return "must be redis+sentinel://host:port,host:port/master_name, and /0 for a database behind it"
+        return "has something behind its question mark that a client of Redis does not take"
+    return None
+
+
 class _Pool(SentinelConnectionPool):
     """Closes its connections to the sentinels too."""
 

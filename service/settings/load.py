@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
+from service.connections import fault_of
 from service.embedded import find_socket
 from service.settings.acquire import is_token, read_acquire
 from service.settings.alerts import read_alerts
@@ -192,9 +193,11 @@ def _redis_url_fault(url: str) -> str | None:
     try:
         parts = urlsplit(url)
         if scheme == "unix":
-            return None if parts.path.strip("/") else "must name the socket's path: unix:///run/redis.sock"
+            has_path = bool(parts.path.strip("/"))
+            return fault_of(url) if has_path else "must name the socket's path: unix:///run/redis.sock"
         if scheme == "redis+sentinel":
-            return None if parts.netloc.rpartition("@")[2] else "must name at least one sentinel"
+            has_sentinel = bool(parts.netloc.rpartition("@")[2])
+            return fault_of(url) if has_sentinel else "must name at least one sentinel"
         has_host = bool(parts.hostname) and parts.port != 0
     except ValueError:
         return "has a host or port that cannot be read; special characters in a password are written %XX"
@@ -202,7 +205,7 @@ def _redis_url_fault(url: str) -> str | None:
         return "must name a host: redis://host:6379/0"
     if not re.fullmatch(r"/?[0-9]{0,4}", parts.path):
         return "must end with the number of a database, or nothing: redis://host:6379/0"
-    return None
+    return fault_of(url)
 
 
 def _embedded_redis_url(data_dir: Path) -> Secret | None:

@@ -163,6 +163,12 @@ class TestFaults:
             ("REDIS_URL", "redis://localhost/name"),
             ("REDIS_URL", "unix://"),
             ("REDIS_URL", "redis+sentinel:///main"),
+            ("REDIS_URL", "redis+sentinel://localhost:26379"),
+            ("REDIS_URL", "redis+sentinel://localhost:26379/main/first"),
+            ("REDIS_URL", "redis+sentinel://localhost:port/main"),
+            ("REDIS_URL", "redis://localhost:6379/0?nothing=1"),
+            ("REDIS_URL", "unix:///run/redis.sock?db=first"),
+            ("REDIS_URL", "rediss://localhost/0?ssl_cert_reqs=nothing"),
         ],
     )
     def test_variables(self, faults, variable, value):
