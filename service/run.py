@@ -46,6 +46,10 @@ def run(settings: Settings, environ: Mapping[str, str], *, cwd: Path, clock: Clo
         lock = FolderLock(settings.data_dir)
     except FolderBusy as error:
         return _fail(str(error))
+    except OSError as error:
+        return _fail(
+            f"nothing can be kept in {settings.data_dir}: {error.strerror}; set REOPENER_DATA_DIR to a folder"
+        )
     try:
         return _Run(settings, environ, cwd, clock, stop).main()
     except (CannotStart, OSError, httpx.HTTPError) as error:

@@ -75,11 +75,18 @@ def _arguments() -> argparse.Namespace:
         epilog="Example: reopener sandbox --port 9000 --state sandbox.state",
     )
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=9000, help="0 takes any free one (default: 9000)")
+    parser.add_argument("--port", type=_port, default=9000, help="0 takes any free one (default: 9000)")
     parser.add_argument("--state", type=Path, metavar="FILE", help="keep cases over restarts")
     parser.add_argument("--api-key", metavar="KEY", help="refuse others (default: ACQUIRE_API_KEY, else any)")
     parser.add_argument("--seed", type=int, default=0, help="of the faults' dice (default: 0)")
     return parser.parse_args()
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65_535:
+        raise argparse.ArgumentTypeError("must be from 0 to 65535")
+    return number
 
 
 if __name__ == "__main__":
