@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -56,3 +58,27 @@ async def test_a_claim_whose_worker_is_gone_counts(ledger: Ledger):
         assert isinstance(claimed, Claimed)
         assert claimed.reopen.claims == number + 1
         await ledger.sweeps.evict("1001", (await ledger.sweeps.overdue()).leases["1001"])
+
+
+async def test_a_lease_that_ended_while_it_was_renewed_is_not_lost(monkeypatch):
+    """A lease is lost where two renewals in a row found it gone: one may just have come to its end."""
+    gone = iter([{"1001"}, set(), {"1001"}, {"1001"}])
+    asked = []
+
+    async def renew(held: object) -> set[str]:
+        asked.append(held)
+        try:
+            return next(gone)
+        except StopIteration:
+            raise asyncio.CancelledError from None
+
+    log = Mock()
+    monkeypatch.setattr(ringing, "log", log)
+    leases = SimpleNamespace(renew=renew)
+    runtime = SimpleNamespace(ledger=SimpleNamespace(leases=leases), policy=SimpleNamespace(lease_ms=1))
+    holder = ringing.Ringing(runtime)
+    holder._held["1001"] = Mock()
+    with pytest.raises(asyncio.CancelledError):
+        await holder.keep_leases()
+    assert len(asked) == 5
+    log.warning.assert_called_once_with("lease.lost", box="1001")
