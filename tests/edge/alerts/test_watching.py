@@ -118,6 +118,27 @@ class TestWatching:
         ]
         assert latest[1].error == "given up"
 
+    async def test_the_fifty_latest_sendings_are_told(self, ledger: Ledger):
+        """How messages were sent is told newest first, and no more of it is kept than people look at."""
+        told = [notice(id=f"n{number}", title=f"{number}").text() for number in range(60)]
+        await ledger.alerts.change(0, "{}", told, ["ALERTS_0"])
+
+        async def send(_: Channel, what: Notice) -> str | None:
+            return None
+
+        settings = channels("http://127.0.0.1/never-asked")
+        await Watcher(ledger, settings, SystemClock(), sending=send).deliver(settings.channels[0])
+        latest = [each.title for each in await ledger.alerts.latest(limit=1_000)]
+        assert latest == [str(number) for number in range(59, 9, -1)]
+
+    async def test_the_hundred_latest_are_kept(self, ledger: Ledger, server):
+        """What a channel that takes nothing is still to be told does not grow for ever; the oldest goes."""
+        told = [notice(id=f"n{number}").text() for number in range(120)]
+        await ledger.alerts.change(0, "{}", told, ["ALERTS_0"])
+        assert server.llen("reopener:alerts:out:ALERTS_0") == 100
+        taken = await ledger.alerts.take("ALERTS_0")
+        assert Notice.parse(taken.notice).id == "n20"
+
     async def test_a_channel_that_fails_keeps_no_other_waiting(self, ledger: Ledger, server, hook: Hook):
         """Each channel has its own line: where one is refused, the other has its message once."""
         settings = channels("http://127.0.0.1:1/nobody", hook.address)

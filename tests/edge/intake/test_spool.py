@@ -38,6 +38,39 @@ def test_what_waits_is_read_in_bounded_parts(tmp_path):
     spool.close()
 
 
+def test_a_write_that_fails_in_the_middle_leaves_nothing(tmp_path):
+    """Deliveries are written together or not at all, and the next ones as if nothing had been."""
+    spool = Spool(tmp_path, limit_bytes=MB)
+    good, bad = event("good"), event("bad")
+    with pytest.raises(sqlite3.Error):
+        spool.write([([good], b"packed", 1), ([bad], object(), 1)])
+    assert spool.first(64, MB) == []
+    spool.write([([good], b"packed", 1)])
+    assert [each.packed for each in spool.first(64, MB)] == [b"packed"]
+    spool.close()
+
+
+def test_what_was_admitted_makes_room(tmp_path):
+    """The bound is on what waits: what Redis has by now takes none of it, though others still wait."""
+    spool = Spool(tmp_path, limit_bytes=8 * MB)
+    spool.write([([event(name)], b"x" * MB, 1) for name in ("a", "b", "c")])
+    full = spool.state.bytes
+    spool.settle(spool.first(2, 8 * MB), [])
+    assert spool.state.deliveries == 1
+    assert spool.state.bytes < full - 2 * MB + 100_000
+    spool.close()
+
+
+def test_a_held_event_is_told_as_held_when_it_comes_again(tmp_path):
+    """A duplicate is told with the status of the first, and why a person has to look at it."""
+    spool = Spool(tmp_path, limit_bytes=MB)
+    held = event("held", held_for="drift")
+    spool.write([([held], b"packed", 1)])
+    ((again,),) = spool.write([([held], b"packed", 2)])
+    assert (again.verdict, again.status, again.reason) == ("duplicate", "held", "drift")
+    spool.close()
+
+
 def test_an_event_is_known_while_it_waits(tmp_path):
     """Names go with their delivery; a body stands for an event only as long as its helpdesk repeats it."""
     spool = Spool(tmp_path, limit_bytes=MB)
