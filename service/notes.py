@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import Generic, TypeVar
 
 from service.domain.errors import LedgerUnavailable
 from service.logs import get_logger
+from service.tasks import cancelled
 
 Item = TypeVar("Item")
 
@@ -40,9 +40,7 @@ class Notes(Generic[Item]):
     async def stop(self) -> None:
         """Write what waits, then end."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await cancelled([self._task])
         await self._flush()
 
     async def _run(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +14,7 @@ import uvloop
 from service.domain.errors import LedgerUnavailable
 from service.logs import get_logger
 from service.policy import terms
+from service.tasks import cancelled
 from workers import leaving as steps
 from workers.feeder import Feeder
 from workers.keeper import Keeper
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 START_LIMIT_SECONDS = 30.0
 SIGN_OFF_SECONDS = 1.0
-CANCEL_AGAIN_SECONDS = 0.1
 
 Done = TypeVar("Done")
 
@@ -110,7 +110,7 @@ class Engine:
             beside = [tasks.create_task(each) for each in running]
             self._ready.set_result(None)
             await self._stopped.wait()
-            await _cancelled(beside)
+            await cancelled(beside)
         try:
             async with asyncio.timeout(SIGN_OFF_SECONDS):
                 await runtime.ledger.sweeps.leave(self._name)
@@ -136,16 +136,5 @@ class Engine:
             log.info("worker.hands_back", count=len(self._answers))
             with suppress(TimeoutError):
                 async with asyncio.timeout(leaving.left(steps.HANDED_BACK_SECONDS)):
-                    await _cancelled(self._answers)
+                    await cancelled(self._answers)
         self._stopped.set()
-
-
-async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel the tasks until they have ended. Once is not enough: Python 3.11's `asyncio.wait_for`, with
-    which redis-py sends, loses a cancellation that comes as it succeeds.
-    """
-    left = set(tasks)
-    while left:
-        for task in left:
-            task.cancel()
-        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_SECONDS)

@@ -22,6 +22,7 @@ from service.alerts.transitions import Notice, known_from, known_text, step
 from service.domain.errors import LedgerUnavailable
 from service.ledger.alerts import Sending
 from service.logs import get_logger
+from service.tasks import cancelled
 from service.watch import look
 
 if TYPE_CHECKING:
@@ -75,10 +76,7 @@ class Watcher:
 
     async def stop(self) -> None:
         """A message that is under way may come again, from whoever is next: it has its id."""
-        for task in self._tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await cancelled(self._tasks)
 
     async def evaluate(self) -> None:
         """Look, where it is this process' turn, and note what changed."""
@@ -143,5 +141,6 @@ class Watcher:
     async def _news_or_tick(self) -> None:
         """What another process noted, or left behind, is found at the tick."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), self._tick_seconds)
+            async with asyncio.timeout(self._tick_seconds):
+                await self._news.wait()
         self._news.clear()

@@ -55,7 +55,8 @@ class Live:
             yield "retry: 2000\nevent: hello\ndata: 1\n\n"
             while True:
                 try:
-                    await asyncio.wait_for(news.wait(), IDLE_SECONDS)
+                    async with asyncio.timeout(IDLE_SECONDS):
+                        await news.wait()
                     event = "changed"
                 except TimeoutError:
                     event = "idle"

@@ -19,6 +19,7 @@ from redis.exceptions import ResponseError
 from service.domain.errors import LedgerUnavailable, NotAdmitted, Overloaded
 from service.intake.line import Line
 from service.logs import get_logger
+from service.tasks import cancelled
 
 if TYPE_CHECKING:
     from service.clock import Clock
@@ -75,10 +76,7 @@ class Detour:
         """What Redis has not by now stays on the disk for the next run."""
         if self._writing is not None:
             await self._writing
-        for task in filter(None, (self._tending, self._draining)):
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await cancelled(filter(None, (self._tending, self._draining)))
         self._thread.shutdown()
         self._spool.close()
 
