@@ -177,7 +177,9 @@ def test_probes_and_metrics_need_no_token(site: Site):
 
 
 def test_openapi_tells_every_address(site: Site):
-    """Every call of the contract stands in `/openapi.json`, and nothing there is unknown to the service."""
+    """Every call of the contract stands in `/openapi.json`, nothing there is unknown to the service, and all
+    below `/api` needs the token.
+    """
     document = site.client.get("/openapi.json").json()
     assert document["openapi"].startswith("3.1")
     told = {
@@ -193,6 +195,8 @@ def test_openapi_tells_every_address(site: Site):
     for method, path in filled:
         answer = site.client.request(method, path)
         assert answer.status_code != 405, (method, path)
+        if path.startswith("/api"):
+            assert refused(answer, 401) == "unauthorized", (method, path)
         assert answer.status_code != 404 or answer.json()["error"]["code"] != "not_found", (method, path)
     for path, calls in document["paths"].items():
         for method, call in calls.items():

@@ -33,6 +33,8 @@ def test_starting_is_idempotent_by_its_key(site: Site):
     assert start(site, START).json()["status"] == "cancelled"
     assert start(site, START, "key-2").json()["id"] != told["id"]
     assert site.stats()["accepted"] == 2
+    deeds = [entry[b"what"] for _, entry in site.redis.xrange("reopener:audit")]
+    assert deeds == [b"start", b"cancel", b"start"], "each deed is noted once, with what it did"
 
 
 @pytest.mark.parametrize("other", [{"message": "Other."}, {"thread_id": 7}, {"contact_id": 7}])
