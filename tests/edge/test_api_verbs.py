@@ -79,6 +79,33 @@ def test_what_was_started_by_hand_is_counted_at_once(site: Site):
     assert site.stats()["accepted"] == 1
 
 
+@pytest.mark.parametrize(("field", "longest"), [("message", 500_000), ("ticket_id", 200)])
+def test_what_is_said_is_bounded(site: Site, field, longest):
+    """A text of the documented length is taken, a longer one is refused by its name."""
+    assert start(site, START | {field: "x" * longest}).status_code == 200
+    assert refused(start(site, START | {field: "x" * (longest + 1)}, "key-2"), 400) == f"bad_{field}"
+
+
+def test_running_again_needs_a_reason(site: Site):
+    """Why it is done once more has to be said, in up to 1,000 characters."""
+    path = f"/api/reopens/{site.deliver().json()['reopen_id']}"
+    site.api("POST", f"{path}/cancel")
+    for reason in (None, "", "  ", 5, "x" * 1_001):
+        assert refused(site.api("POST", f"{path}/run-again", {"reason": reason}), 400) == "bad_reason"
+    assert site.api("POST", f"{path}/run-again", {"reason": "x" * 1_000}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("actor", "named"),
+    [("Anna", b"Anna at 127.0.0.1"), ("", b"127.0.0.1"), ("x" * 99, b"x" * 80 + b" at 127.0.0.1")],
+)
+def test_who_calls_is_in_the_audit_log(site: Site, actor, named):
+    """`X-Reopener-Actor` says who calls, in up to 80 characters; where the call came from is always noted."""
+    site.api("POST", "/api/pause", headers={"x-reopener-actor": actor})
+    ((_, entry),) = site.redis.xrange("reopener:audit")
+    assert entry[b"who"] == named
+
+
 def test_a_null_field_is_a_missing_one(site: Site):
     """What a client writes as null where it has nothing to say is taken as not said."""
     assert start(site, START | {"ticket_id": None}).status_code == 200
