@@ -11,12 +11,14 @@ from pathlib import Path
 import httpx
 import pytest
 from starlette.requests import Request
+from starlette.routing import Route
 
-from service.auth import COOKIE, LOGIN_ATTEMPTS, MOST_ADDRESSES, SESSION_SECONDS, Gatekeeper
+from service.auth import COOKIE, LOGIN_ATTEMPTS, MOST_ADDRESSES, Gatekeeper
+from service.dashboard.routes import routes
 from service.server import DRAIN_SECONDS
 from service.settings import Secret, load
 from tests.clocks import HandClock
-from tests.running import ROOT, TOKEN, VIEWER_TOKEN, Site, environment, process, until
+from tests.running import ROOT, TOKEN, VIEWER_TOKEN, Site, environment, process, site_on, until
 
 ADMIN, VIEWER = {"token": TOKEN, "name": "Anna"}, {"token": VIEWER_TOKEN}
 
@@ -42,7 +44,9 @@ class TestSessions:
         gatekeeper = Gatekeeper(settings, clock)
         request = with_cookie(gatekeeper.new_session("admin", "Anna ☂"))
         assert gatekeeper.session(request).name == "Anna ☂"
-        clock.moment += timedelta(seconds=SESSION_SECONDS + 1)
+        clock.moment += timedelta(hours=12, seconds=-1)
+        assert gatekeeper.session(request) is not None
+        clock.moment += timedelta(seconds=1)
         assert gatekeeper.session(request) is None
 
     def test_a_new_token_ends_it(self, settings):
@@ -80,7 +84,7 @@ class TestSigningIn:
         flags = answer.headers["set-cookie"].lower()
         assert "httponly" in flags
         assert "samesite=lax" in flags
-        assert f"max-age={SESSION_SECONDS}" in flags
+        assert "max-age=43200" in flags
 
     def test_behind_a_proxy_that_ends_tls_the_cookie_is_for_https_alone(self, client: httpx.Client):
         """A proxy on this machine is believed what it forwards: that the browser came by HTTPS, say."""
@@ -98,13 +102,22 @@ class TestSigningIn:
         clock = HandClock()
         settings = load(environment(tmp_path, "redis://localhost"), role="serve", cwd=ROOT)
         gatekeeper = Gatekeeper(settings, clock)
-        for _ in range(LOGIN_ATTEMPTS):
+        for _ in range(10):
             assert gatekeeper.may_try("192.0.2.1")
             gatekeeper.note_failure("192.0.2.1")
         assert not gatekeeper.may_try("192.0.2.1")
         assert gatekeeper.may_try("192.0.2.2")
-        clock.moment += timedelta(minutes=2)
+        clock.moment += timedelta(seconds=59)
+        assert not gatekeeper.may_try("192.0.2.1")
+        clock.moment += timedelta(seconds=2)
         assert gatekeeper.may_try("192.0.2.1")
+
+    def test_who_guesses_is_told_to_wait(self, tmp_path: Path, redis_url: str):
+        """After ten wrong tokens from an address the right one has to wait too."""
+        with site_on(environment(tmp_path, redis_url)) as site:
+            told = [site.client.post("/login", data={"token": f"guess-{n}"}).status_code for n in range(11)]
+            assert told == [401] * 10 + [429]
+            assert site.client.post("/login", data=ADMIN).status_code == 429
 
     def test_strangers_are_not_remembered_without_bound(self, tmp_path: Path):
         """Of very many addresses those that failed last are remembered."""
@@ -135,15 +148,46 @@ class TestRoles:
         form = {"csrf_token": token, "verb": "retry", "scope": "all"}
         assert client.post(address, data=form).status_code == 403
 
+    def test_no_form_is_taken_without_the_token_of_its_session(
+        self, client: httpx.Client, site: Site, ledger
+    ):
+        """Every change needs what only a page of the same session holds; without a session all leads to
+        the sign-in.
+        """
+        settings = load(site.environment, role="serve", cwd=ROOT)
+        pages = [
+            each for each in routes(ledger, settings, HandClock(), lambda: None) if isinstance(each, Route)
+        ]
+        forms = [each.path for each in pages if "POST" in (each.methods or ()) and each.path != "/login"]
+        assert len(forms) > 10
+        client.post("/login", data={**ADMIN, "name": "Somebody else"})
+        another = client.get("/").text.split('name="csrf_token" value="')[1].split('"')[0]
+        client.cookies.clear()
+        for path in forms:
+            answer = client.post(path.format(id="x", source="support"), data={"csrf_token": another})
+            assert (answer.status_code, answer.headers["location"]) == (303, "/login"), path
+        client.post("/login", data=ADMIN)
+        for path in forms:
+            for form in ({}, {"csrf_token": ""}, {"csrf_token": another}):
+                answer = client.post(path.format(id="x", source="support"), data=form)
+                assert answer.status_code == 403, path
+        assert site.redis.xlen("reopener:audit") == 0
+
     def test_pages_carry_a_strict_policy(self, client: httpx.Client):
         """Nothing from other hosts, no script or style within the page, no frame around it."""
         client.post("/login", data=ADMIN)
         for address in ("/", "/reopens", "/why", "/deliveries", "/threads", "/setup", "/audit", "/login"):
             answer = client.get(address)
-            policy = answer.headers["content-security-policy"]
-            assert "default-src 'none'" in policy
-            assert "unsafe" not in policy
-            assert "frame-ancestors 'none'" in policy
+            told = (each.split() for each in answer.headers["content-security-policy"].split(";"))
+            policy = {name: " ".join(sources) for name, *sources in told}
+            assert set(policy.values()) == {"'none'", "'self'"}
+            # These do not fall back on `default-src`.
+            assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
+            assert policy["form-action"] == "'self'"
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert answer.headers["referrer-policy"] == "same-origin"
+            assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+            assert answer.headers["cache-control"] == "no-store"
             assert "style=" not in answer.text
             assert " onclick" not in answer.text
 
