@@ -9,7 +9,7 @@ from typing import Any
 
 from service.domain.reopens import Attempt, AttemptOutcome, Call, Reopen, Status
 from service.domain.threads import Intent
-from service.ledger.packing import packed_json, unpacked_json
+from service.ledger.packing import compact_ascii, packed_json, unpacked_json
 
 ADMISSION_ONLY = frozenset(
     {
@@ -145,7 +145,7 @@ def _shifted(attempts: list[dict[str, Any]], by_ms: int) -> list[dict[str, Any]]
 
 
 def attempts_text(attempts: tuple[Attempt, ...]) -> str:
-    return json.dumps(_attempts_told(attempts), separators=(",", ":"))
+    return compact_ascii(_attempts_told(attempts))
 
 
 def attempts_from(text: str | None) -> tuple[Attempt, ...]:

@@ -123,6 +123,8 @@ class Leases:
         run = self._scripts.run_durably if durably else self._scripts.run
         fields, records = thread_codec.thread_fields(thread), [_told(write) for write in writes]
         duplicates, unsettled = "1" if thread.duplicates else "0", "1" if thread.unsettled else "0"
+        seen = [str(effect) for effect, _ in observed]
+        new_cases = set(thread.cases) - lease.known_cases - {thread.id}
         row: list[Any] = await run(
             "write",
             mode,
@@ -131,14 +133,21 @@ class Leases:
             lease.epoch,
             self._quarantine_ms,
             self._lease_ms,
-            packed(fields),
-            packed([[str(effect), thread_codec.claim_text(claim)] for effect, claim in observed]),
-            packed([str(effect) for effect in (*lease.noted, *(effect for effect, _ in observed))]),
-            packed(records),
-            duplicates,
             lease.step + 1,
-            packed([str(case_id) for case_id in sorted(set(thread.cases) - lease.known_cases - {thread.id})]),
-            unsettled,
+            packed(
+                {
+                    "thread": fields,
+                    "observed": [
+                        (name, thread_codec.claim_text(claim))
+                        for name, (_, claim) in zip(seen, observed, strict=True)
+                    ],
+                    "settled": [*map(str, lease.noted), *seen],
+                    "records": records,
+                    "duplicates": duplicates,
+                    "cases": [str(case_id) for case_id in sorted(new_cases)],
+                    "unsettled": unsettled,
+                }
+            ),
         )
         if row[0] == "fenced":
             raise Fenced

@@ -12,6 +12,8 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any
 
+from service.json_text import compact, encoder
+
 PIECE_CHARACTERS = 64
 MOST_PIECES = 100
 """Beyond that the hash has left its compact form anyway (512 fields, or 128 in Redis 7)."""
@@ -36,9 +38,12 @@ DICTIONARY = (
 """What is packed can only be read with these very bytes: a better dictionary gets a mark of its own."""
 
 
+compact_ascii = encoder(ascii_only=True, separators=(",", ":"))
+
+
 def packed_json(value: object) -> str:
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, DICTIONARY)
-    raw = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    raw = compact(value).encode("utf-8", "surrogatepass")
     return MARK + b64encode(deflate.compress(raw) + deflate.flush()).decode().rstrip("=")
 
 

@@ -16,6 +16,7 @@ from service.ledger.durably import Durably, Written
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+    from redis.commands.core import AsyncScript
 
     from service.ledger.durably import Wait
 
@@ -76,12 +77,13 @@ class Scripts:
 
     def __init__(self, connection: Redis, wait: Wait | None = None) -> None:
         self._connection = connection
-        self._scripts = {name: connection.register_script(script(name)) for name in NAMES}
+        self._sources = _sources()
+        self._registered: dict[str, AsyncScript] = {}
         self._durably = Durably(connection, wait) if wait else None
 
     async def run(self, name: str, *args: str | bytes | int) -> Any:
         """What the script returns, as text. Raises `LedgerUnavailable` where it is not known to have run."""
-        return _text(await ask(self._scripts[name](keys=[], args=list(args))))
+        return _text(await ask(self._script(name)(keys=[], args=list(args))))
 
     async def run_durably(self, name: str, *args: str | bytes | int) -> Any:
         """The same, where what was written has come as far as the settings ask. Raises `NotConfirmed` where
@@ -96,7 +98,7 @@ class Scripts:
         """The same in two steps: what others write need not wait for the confirmation of this."""
         if self._durably is None:
             return Written(await self.run(name, *args))
-        answer, confirm = await ask(self._durably.run(self._scripts[name], args))
+        answer, confirm = await ask(self._durably.run(self._script(name), args))
         return Written(_text(answer), lambda: ask(confirm()))
 
     async def ping(self) -> None:
@@ -104,6 +106,13 @@ class Scripts:
         that is full, cannot take a webhook.
         """
         await ask(self._durably.ping() if self._durably else self._connection.set(PING_KEY, "1", ex=60))
+
+    def _script(self, name: str) -> AsyncScript:
+        """Registered when it is first run: hardly any process runs all of them."""
+        registered = self._registered.get(name)
+        if registered is None:
+            registered = self._registered[name] = self._connection.register_script(self._sources[name])
+        return registered
 
 
 async def ask(asked: Awaitable[Any]) -> Any:
@@ -122,6 +131,12 @@ async def ask(asked: Awaitable[Any]) -> Any:
 def packed(value: object) -> bytes:
     """JSON for a script. A lone half of a surrogate pair, which Lua's cjson refuses, becomes "?"."""
     return compact(value).encode("utf-8", "replace")
+
+
+@cache
+def _sources() -> dict[str, str]:
+    """All of them, read when the first ledger is opened: later the files may be those of another version."""
+    return {name: script(name) for name in NAMES}
 
 
 @cache

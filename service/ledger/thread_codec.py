@@ -17,7 +17,7 @@ from service.domain.threads import (
     with_observation,
 )
 from service.ledger.codec import said
-from service.ledger.packing import from_pieces, in_pieces, packed_json, unpacked_json
+from service.ledger.packing import compact_ascii, from_pieces, in_pieces, packed_json, unpacked_json
 
 
 def thread_fields(thread: Thread) -> list[str]:
@@ -26,7 +26,7 @@ def thread_fields(thread: Thread) -> list[str]:
     """
     told = _thread_told(thread)
     if thread.intents:
-        return ["doc", json.dumps(told, separators=(",", ":"))]
+        return ["doc", compact_ascii(told)]
     return in_pieces("doc", packed_json(_folded(thread.id, told)))
 
 
@@ -75,7 +75,7 @@ def thread_from(thread_id: int, fields: dict[str, str], now_ms: int) -> tuple[Th
 
 
 def claim_text(claim: Claim) -> str:
-    return json.dumps([claim.reopen_id, claim.attempt, claim.case_id])
+    return compact_ascii([claim.reopen_id, claim.attempt, claim.case_id])
 
 
 def _intent_told(intent: Intent) -> dict[str, Any]:

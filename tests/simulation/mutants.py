@@ -86,8 +86,8 @@ MUTANTS = (
         "one worker at a time",
         "a burst",
         script_without(
-            "and not held_by(box, token) then\n  return { 'unclaimed'",
-            "and false then\n  return { 'unclaimed'",
+            "if is_held and not step then\n  return { 'unclaimed'",
+            "if false then\n  return { 'unclaimed'",
         ),
     ),
     Mutant(

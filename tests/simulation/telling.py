@@ -31,8 +31,9 @@ def question(script: str, args: list[Any]) -> str:
         case "claim":
             return f"claim {texts[0]} for {texts[1] or 'no bell'} as {texts[2]}"
         case "write":
-            told = _thread(_doc(texts[1], json.loads(texts[6])))
-            return f"{texts[0]} thread {texts[1]}: {told}{_writes(texts[9])}"
+            told = json.loads(texts[7])
+            thread = _thread(_doc(texts[1], told["thread"]))
+            return f"{texts[0]} thread {texts[1]}: {thread}{_writes(told['records'])}"
         case "ring":
             return f"ring {texts[0]}"
         case _:
@@ -100,9 +101,9 @@ def _thread(doc: dict[str, Any]) -> str:
     return "; ".join(parts) or "nothing open"
 
 
-def _writes(text: str) -> str:
+def _writes(records: list[dict[str, Any]]) -> str:
     told = []
-    for write in json.loads(text):
+    for write in records:
         fields = dict(zip(write["fields"][::2], write["fields"][1::2], strict=True))
         more = [fields["reason"], f"case {fields['new_case_id']}" if fields["new_case_id"] else ""]
         words = " ".join(part for part in more if part)

@@ -372,9 +372,7 @@ end
 for name, number in pairs(totals) do
   redis.call('HINCRBY', P .. 'totals', name, number)
 end
-for what, number in pairs(series_of) do
-  add_to_series(now, what, number)
-end
+add_to_series(now, series_of)
 for source in pairs(heard) do
   redis.call('HSET', P .. 'heard', source, now_text)
 end

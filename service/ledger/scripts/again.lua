@@ -15,28 +15,29 @@ if tonumber(account[1] or '0') <= now or (ARGV[2] ~= account[2] and ARGV[2] ~= e
   return { 'late' }
 end
 
-local function is_behind(key, revision)
-  return tonumber(redis.call('HGET', key, 'rev') or '0') < revision
-end
-
 local answer = { 'done' }
 for _, each in ipairs(cjson.decode(ARGV[3])) do
   local key, missing, there = P .. 't:' .. each.box, false, 0
   for _, record in ipairs(each.records) do
     if redis.call('EXISTS', P .. 'd:' .. record.id) == 1 then
       there = there + 1
-    elseif redis.call('EXISTS', P .. 'r:' .. record.id) == 0 then
-      missing = true
     else
-      there = there + 1
-      if is_behind(P .. 'r:' .. record.id, record.revision) then
-        write_record(record, record.revision)
+      local r = record_before(record)
+      if not r.status then
+        missing = true
+      else
+        there = there + 1
+        if tonumber(r.rev or '0') < record.revision then
+          write_record(record, r, record.revision)
+        end
       end
     end
   end
   local home = home_of(each.box)
-  if home == each.box and there + redis.call('EXISTS', key) > 0 and is_behind(key, each.revision) then
-    write_thread(each.box, each.thread, each.duplicates, each.unsettled, each.revision)
+  local is_behind = tonumber(redis.call('HGET', key, 'rev') or '0') < each.revision
+  if home == each.box and is_behind and there + redis.call('EXISTS', key) > 0 then
+    local kept = redis.call('HGETALL', key)
+    write_thread(each.box, kept, each.thread, {}, each.duplicates, each.unsettled, each.revision)
   end
   if head_of(home) then
     redis.call('ZADD', P .. 'due', 'LT', text(now), home)

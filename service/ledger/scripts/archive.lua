@@ -85,38 +85,40 @@ end
 local function put_away(id, r)
   local place = place_of(r.position, id)
   keep_archived(id, r)
-  tree_add('done:' .. r.source .. ':' .. r.status, place)
+  tree_add('done:' .. r.source .. ':' .. r.status, { place })
   -- What follows is the id itself.
-  tree_add('found', id .. '\0' .. short(r.position))
-  for _, name in ipairs(names_of(r, place)) do
-    tree_add('found', name)
-  end
+  tree_add('found', { id .. '\0' .. short(r.position), unpack(names_of(r, place)) })
   if r.message_key ~= '' then
-    tree_add('messages', r.message_key .. '\0' .. id)
+    tree_add('messages', { r.message_key .. '\0' .. id })
   end
 end
 
--- Move a reopen that is done into the archive. One with NUL in a field stays where it is.
-local function archive(id, rest)
-  local key, r = P .. 'r:' .. id, {}
-  local values = redis.call('HMGET', key, unpack(ARCHIVED))
-  for i, name in ipairs(ARCHIVED) do
-    r[name] = values[i] or ''
-    if string.find(r[name], '\0', 1, true) then
-      return
+-- One with NUL in a field cannot be archived: it stays where it is.
+local function fits_archive(r)
+  for _, name in ipairs(ARCHIVED) do
+    if string.find(r[name] or '', '\0', 1, true) then
+      return false
     end
   end
-  r.lasted_ms = text(tonumber(redis.call('HGET', key, 'updated_ms')) - tonumber(r.created_ms))
-  r.deliveries = r.deliveries ~= '1' and r.deliveries or ''
-  r.body_hash = string.sub(r.body_hash, 1, HASH_KEPT)
-  r.last_delivery = string.sub(r.last_delivery, 1, DELIVERY_KEPT)
-  r.rest = rest
-  put_away(id, r)
-  redis.call('DEL', key, P .. 'bodies:' .. id)
-  redis.call('ZREM', P .. 'is:' .. r.source .. ':' .. r.status, id)
-  redis.call('ZREM', P .. 'find', id .. '\0' .. id, unpack(names_of(r, id)))
-  if r.message_key ~= '' then
-    redis.call('DEL', P .. 'message:' .. r.message_key)
+  return true
+end
+
+-- Move a reopen that is done, and fits, into the archive; `r` has its fields. Its status is listed there from now on.
+local function archive(id, r, rest)
+  local kept = {}
+  for _, name in ipairs(ARCHIVED) do
+    kept[name] = r[name] or ''
+  end
+  kept.lasted_ms = text(tonumber(r.updated_ms) - tonumber(r.created_ms))
+  kept.deliveries = kept.deliveries ~= '1' and kept.deliveries or ''
+  kept.body_hash = string.sub(kept.body_hash, 1, HASH_KEPT)
+  kept.last_delivery = string.sub(kept.last_delivery, 1, DELIVERY_KEPT)
+  kept.rest = rest
+  put_away(id, kept)
+  redis.call('DEL', P .. 'r:' .. id, P .. 'bodies:' .. id)
+  redis.call('ZREM', P .. 'find', id .. '\0' .. id, unpack(names_of(kept, id)))
+  if kept.message_key ~= '' then
+    redis.call('DEL', P .. 'message:' .. kept.message_key)
   end
 end
 

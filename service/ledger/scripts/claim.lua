@@ -17,10 +17,11 @@ local outstanding = redis.call('HGET', P .. 'bells', box)
 if outstanding and bell ~= '' and string.sub(outstanding, 1, #bell + 1) == bell .. ':' then
   redis.call('HDEL', P .. 'bells', box)
 end
-if redis.call('HEXISTS', P .. 'leases', box) == 1 and not held_by(box, token) then
+local step, renewals, is_held = held_by(box, token)
+if is_held and not step then
   return { 'unclaimed', 'busy', '0' }
 end
-local answer, head = take_head(box, token, epoch_id, now, tonumber(ARGV[5]))
+local answer, head = take_head(box, token, epoch_id, now, tonumber(ARGV[5]), step or 0, renewals or 0)
 if head and ARGV[6] ~= '' then
   -- One that failed or waited before is a retry.
   local r = redis.call('HMGET', P .. 'r:' .. head, 'spent', 'waits')

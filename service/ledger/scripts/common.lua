@@ -11,9 +11,15 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
+-- A script is one moment.
+local moment
+
 local function now_ms()
-  local t = redis.call('TIME')
-  return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+  if not moment then
+    local t = redis.call('TIME')
+    moment = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+  end
+  return moment
 end
 
 -- A replica that was made the master may lack what the one before it confirmed, however durable that was.
@@ -47,15 +53,20 @@ local function epoch(quarantine_ms, callers)
   return id
 end
 
+-- What decides whether the account may send, and how its heads are worked.
+local function account()
+  local a = redis.call('HMGET', P .. 'account', 'paused', 'quarantine_until', 'read_lag_ms', 'forgot_ms')
+  return { paused = a[1], quarantine_until = a[2], read_lag_ms = a[3], forgot_ms = a[4] }
+end
+
 -- Why the account may not send now, and until when; nil where it may. The third value is true where the breaker is
 -- half open: one thread at a time may be claimed, as a probe (service/domain/breaker.py).
-local function blocked(now)
-  local a = redis.call('HMGET', P .. 'account', 'paused', 'quarantine_until')
-  if a[1] then
+local function blocked(now, a)
+  if a.paused then
     return 'paused', 0
   end
-  if a[2] and tonumber(a[2]) > now then
-    return 'quarantined', tonumber(a[2])
+  if a.quarantine_until and tonumber(a.quarantine_until) > now then
+    return 'quarantined', tonumber(a.quarantine_until)
   end
   local b = redis.call('HMGET', P .. 'breaker', 'why', 'until_ms', 'probes', 'probe_until_ms')
   if not b[1] or b[1] == '' then
@@ -87,15 +98,21 @@ end
 -- day or 32 days of it, and goes when no chart shows it any more. `counts` holds the same since ever, for Prometheus.
 local series = { { 'm', 60000, 60, 10800 }, { 'h', 3600000, 24, 33 * 86400 }, { 'd', 86400000, 32, 65 * 86400 } }
 
-local function add_to_series(now, what, number)
+-- `happened` says how often, by what.
+local function add_to_series(now, happened)
   for _, each in ipairs(series) do
     local slot = math.floor(now / each[2])
-    local key = P .. 'series:' .. each[1] .. ':' .. text(math.floor(slot / each[3]))
-    if redis.call('HINCRBY', key, text(slot) .. ':' .. what, number) == number then
+    local key, is_first = P .. 'series:' .. each[1] .. ':' .. text(math.floor(slot / each[3])), false
+    for what, number in pairs(happened) do
+      is_first = redis.call('HINCRBY', key, text(slot) .. ':' .. what, number) == number or is_first
+    end
+    if is_first then
       redis.call('EXPIRE', key, each[4])
     end
   end
-  redis.call('HINCRBY', P .. 'counts', what, number)
+  for what, number in pairs(happened) do
+    redis.call('HINCRBY', P .. 'counts', what, number)
+  end
 end
 
 -- Reopens that need a person, grouped by what went wrong: status, reason, and the words with their numbers, ids and
@@ -187,8 +204,15 @@ local function home_of(box)
   return redis.call('HGET', alias_key(box), box) or box
 end
 
+local function is_of_ticket(box)
+  return string.sub(box, 1, 2) == 'k:'
+end
+
 -- The box that a name (a reopen's id, or a box) means.
 local function box_of(name)
+  if is_of_ticket(name) or string.find(name, '^%d+$') then
+    return home_of(name)
+  end
   local box = redis.call('HGET', P .. 'r:' .. name, 'box') or fields_of(name, 'thread_id')[1]
   return home_of(box or name)
 end
@@ -204,39 +228,67 @@ local carried = { reopened = true, appended = true }
 -- What an end leaves in the series: which it was, and how long the customer waited where it reached Acquire; the
 -- bucket is a quarter of a power of two of milliseconds.
 local function count_end(source, to, created_ms)
-  local now = now_ms()
-  add_to_series(now, source .. ':' .. to, 1)
+  local now, happened = now_ms(), { [source .. ':' .. to] = 1 }
   if carried[to] then
     local waited_ms = math.max(1, now - tonumber(created_ms or now))
-    add_to_series(now, ':' .. text(math.floor(4 * math.log(waited_ms) / math.log(2))), 1)
+    happened[':' .. text(math.floor(4 * math.log(waited_ms) / math.log(2)))] = 1
     redis.call('HINCRBY', P .. 'counts', ':ms', waited_ms)
+  end
+  add_to_series(now, happened)
+end
+
+-- These fields of a record, by name.
+local function named_fields(id, names)
+  local values, r = redis.call('HMGET', P .. 'r:' .. id, unpack(names)), {}
+  for i, name in ipairs(names) do
+    r[name] = values[i]
+  end
+  return r
+end
+
+-- What has to be known of a record whose status changes.
+local INDEXED = { 'status', 'source', 'position', 'box', 'created_ms', 'reason', 'detail' }
+
+local function leave_status(id, r)
+  if needs_person[r.status] then
+    leave_failures(id)
+  end
+  redis.call('ZREM', P .. 'is:' .. r.source .. ':' .. r.status, id)
+end
+
+-- Membership in one index is the status: counts derive from it. The caller writes it to the record as well, and says
+-- where it is an end that comes back, which was counted before.
+local function change_status(id, r, to, is_back)
+  if r.status == to then
+    return
+  end
+  leave_status(id, r)
+  if needs_person[to] then
+    join_failures(id, to, r.reason, r.detail, r.position)
+  end
+  if not waiting[to] and not is_back then
+    count_end(r.source, to, r.created_ms)
+  end
+  redis.call('ZADD', P .. 'is:' .. r.source .. ':' .. to, r.position, id)
+end
+
+-- Who waits is in the inbox, and who is held until the ticket's thread is known.
+local function put_in_inbox(id, r, to)
+  if not r.box then
+    return
+  end
+  if waiting[to] then
+    redis.call('ZADD', P .. 'inbox:' .. r.box, r.position, id)
+  elseif to ~= 'held' or not is_of_ticket(r.box) then
+    redis.call('ZREM', P .. 'inbox:' .. r.box, id)
   end
 end
 
--- Membership in one index is the status: counts derive from it. An end it comes back to was counted before.
 local function set_status(id, to, is_back)
-  local r = redis.call('HMGET', P .. 'r:' .. id, 'status', 'source', 'position', 'box', 'created_ms', 'reason', 'detail')
-  if r[1] ~= to then
-    if needs_person[r[1]] then
-      leave_failures(id)
-    end
-    if needs_person[to] then
-      join_failures(id, to, r[6], r[7], r[3])
-    end
-    if not waiting[to] and not is_back then
-      count_end(r[2], to, r[5])
-    end
-    redis.call('ZREM', P .. 'is:' .. r[2] .. ':' .. r[1], id)
-    redis.call('ZADD', P .. 'is:' .. r[2] .. ':' .. to, r[3], id)
-    redis.call('HSET', P .. 'r:' .. id, 'status', to)
-  end
-  if r[4] then
-    if waiting[to] then
-      redis.call('ZADD', P .. 'inbox:' .. r[4], r[3], id)
-    elseif to ~= 'held' or string.sub(r[4], 1, 2) ~= 'k:' then
-      redis.call('ZREM', P .. 'inbox:' .. r[4], id)
-    end
-  end
+  local r = named_fields(id, INDEXED)
+  change_status(id, r, to, is_back)
+  redis.call('HSET', P .. 'r:' .. id, 'status', to)
+  put_in_inbox(id, r, to)
 end
 
 local function find(id, value)
@@ -261,14 +313,14 @@ end
 
 -- A lease is `token:step:renewals` (rules 2, 14). The step is the holder's latest write, so that a write which a
 -- client repeats, or which lay in a socket for long, never undoes a later one of the same holder.
--- Returns step and renewals where the token holds the box, else nil.
+-- Returns step and renewals where the token holds the box, else nil; and whether anybody holds it.
 local function held_by(box, token)
   local lease = redis.call('HGET', P .. 'leases', box)
   if lease and string.sub(lease, 1, #token + 1) == token .. ':' then
     local step, renewals = string.match(lease, ':(%d+):(%d+)$')
-    return tonumber(step), tonumber(renewals)
+    return tonumber(step), tonumber(renewals), true
   end
-  return nil
+  return nil, nil, lease and true or false
 end
 
 local function hold(box, token, step, renewals)
@@ -283,7 +335,11 @@ local function move_box(box, root, is_ours)
     local aliases = redis.call('HGET', P .. 't:' .. root, 'aliases') or ''
     redis.call('HSET', P .. 't:' .. root, 'aliases', aliases .. box .. ' ')
   end
-  for _, id in ipairs(redis.call('ZRANGE', P .. 'inbox:' .. box, 0, -1)) do
+  local ids = redis.call('ZRANGE', P .. 'inbox:' .. box, 0, -1)
+  if #ids == 0 then
+    return
+  end
+  for _, id in ipairs(ids) do
     redis.call('ZADD', P .. 'inbox:' .. root, redis.call('ZSCORE', P .. 'inbox:' .. box, id), id)
     found_before(id, redis.call('HGET', P .. 'r:' .. id, 'thread_id'), root)
     redis.call('HSET', P .. 'r:' .. id, 'box', root, 'thread_id', root, 'claims', '0')
@@ -298,51 +354,55 @@ local function move_box(box, root, is_ours)
   redis.call('ZREM', P .. 'due', box)
 end
 
--- The head of a box: the first waiting reopen; held ones (of a ticket whose thread is unknown) do not block.
-local function head_of(box)
+local STATUS_ALONE = { 'status' }
+
+-- The head of a box: the first waiting reopen; held ones (of a ticket whose thread is unknown) do not block. Returns
+-- its id, and what `names` ask of its record, the status first.
+local function head_of(box, names)
   for _, id in ipairs(redis.call('ZRANGE', P .. 'inbox:' .. box, 0, 99)) do
-    local status = redis.call('HGET', P .. 'r:' .. id, 'status')
-    if waiting[status] then
-      return id
+    local r = named_fields(id, names or STATUS_ALONE)
+    if waiting[r.status] then
+      return id, r
     end
   end
   return nil
 end
 
--- Take the box's head where one is due, else give the lease back, all in this script (rule 12). Record and thread are
--- answered as a JSON list each, which a client reads far quicker than Redis' own lists. Returns the answer, and the
--- head's id where it was taken.
-local function take_head(box, token, epoch_id, now, lease_ms)
-  local head = head_of(box)
-  local why, until_ms, probing = blocked(now)
-  local r = head and redis.call('HMGET', P .. 'r:' .. head, 'next_ms', 'version', 'status') or {}
-  local next_ms = tonumber(r[1] or '0') or 0
-  if tonumber(r[2] or '1') > VERSION then
+local TAKEN = { 'status', 'source', 'position', 'next_ms', 'version', 'claims' }
+
+-- Take the box's head where one is due, else give the lease back, all in this script (rule 12). Step and renewals are
+-- those of the lease as its holder has it, 0 for a new one. Record and thread are answered as a JSON list each, which a
+-- client reads far quicker than Redis' own lists. Returns the answer, and the head's id where it was taken.
+local function take_head(box, token, epoch_id, now, lease_ms, step, renewals)
+  local head, r = head_of(box, TAKEN)
+  if not head then
+    redis.call('HDEL', P .. 'leases', box)
+    redis.call('ZREM', P .. 'due', box)
+    return { 'unclaimed', 'idle', '0' }
+  end
+  local a = account()
+  local why, until_ms, probing = blocked(now, a)
+  local next_ms = tonumber(r.next_ms or '0') or 0
+  if tonumber(r.version or '1') > VERSION then
     why, until_ms = 'newer_version', now + NEWER_MS
   end
-  if not head or why or next_ms > now then
+  if why or next_ms > now then
+    local due_ms = math.max(next_ms, until_ms or 0)
     redis.call('HDEL', P .. 'leases', box)
-    if head then
-      redis.call('ZADD', P .. 'due', text(math.max(next_ms, until_ms or 0, now)), box)
-    else
-      redis.call('ZREM', P .. 'due', box)
-    end
-    return { 'unclaimed', why or 'idle', text(math.max(next_ms, until_ms or 0)) }
+    redis.call('ZADD', P .. 'due', text(math.max(due_ms, now)), box)
+    return { 'unclaimed', why or 'idle', text(due_ms) }
   end
-  local step, renewals = held_by(box, token)
-  hold(box, token, step or 0, (renewals or 0) + 1)
+  hold(box, token, step, renewals + 1)
   redis.call('ZADD', P .. 'due', text(now + 2 * lease_ms), box)
   if probing then
     redis.call('HSET', P .. 'breaker', 'probe_until_ms', text(now + lease_ms))
   end
-  redis.call('HINCRBY', P .. 'r:' .. head, 'claims', 1)
-  if r[3] ~= 'checking' then
-    set_status(head, 'running')
-  end
-  redis.call('HSET', P .. 'r:' .. head, 'next_ms', '')
-  local a = redis.call('HMGET', P .. 'account', 'read_lag_ms', 'forgot_ms')
+  local to = r.status == 'checking' and r.status or 'running'
+  change_status(head, r, to)
+  local claims = text(tonumber(r.claims or '0') + 1)
+  redis.call('HSET', P .. 'r:' .. head, 'status', to, 'next_ms', '', 'claims', claims)
   return {
-    'claimed', box, epoch_id, text(now), a[1] or '0', a[2] or '0',
+    'claimed', box, epoch_id, text(now), a.read_lag_ms or '0', a.forgot_ms or '0',
     cjson.encode(redis.call('HGETALL', P .. 'r:' .. head)), cjson.encode(redis.call('HGETALL', P .. 't:' .. box)),
   }, head
 end

@@ -23,7 +23,7 @@ for i = 1, #begun_before, 2 do
   end
 end
 
-local why, _, probing = blocked(now)
+local why, _, probing = blocked(now, account())
 local begun = {}
 if why or probing then
   return { redis.call('ZCARD', lanes), begun }

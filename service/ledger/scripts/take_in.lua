@@ -13,23 +13,21 @@ local key = P .. 'r:' .. id
 if redis.call('EXISTS', key, P .. 'd:' .. id, salt and tombstone(salt, id) or key) > 0 then
   return 0
 end
-redis.call('HSET', key, unpack(fields))
-redis.call('ZADD', P .. 'is:' .. r.source .. ':' .. r.status, r.position, id)
-find(id, id)
-for _, name in ipairs(names_of(r, id)) do
-  redis.call('ZADD', P .. 'find', 0, name)
-end
-if r.message_key and r.message_key ~= '' then
-  redis.call('SET', P .. 'message:' .. r.message_key, id)
-end
-if r.status == 'held' and string.sub(r.box or '', 1, 2) == 'k:' then
-  redis.call('ZADD', P .. 'inbox:' .. r.box, r.position, id)
-end
-if needs_person[r.status] then
-  join_failures(id, r.status, r.reason, r.detail, r.position)
-end
-if ARGV[2] ~= '' then
-  archive(id, ARGV[2])
+if ARGV[2] ~= '' and fits_archive(r) then
+  archive(id, r, ARGV[2])
+else
+  redis.call('HSET', key, unpack(fields))
+  redis.call('ZADD', P .. 'is:' .. r.source .. ':' .. r.status, r.position, id)
+  redis.call('ZADD', P .. 'find', unpack(scored({ id .. '\0' .. id, unpack(names_of(r, id)) })))
+  if r.message_key and r.message_key ~= '' then
+    redis.call('SET', P .. 'message:' .. r.message_key, id)
+  end
+  if r.status == 'held' and is_of_ticket(r.box or '') then
+    redis.call('ZADD', P .. 'inbox:' .. r.box, r.position, id)
+  end
+  if needs_person[r.status] then
+    join_failures(id, r.status, r.reason, r.detail, r.position)
+  end
 end
 if tonumber(r.position) > tonumber(redis.call('GET', P .. 'position') or '0') then
   redis.call('SET', P .. 'position', r.position)

@@ -25,6 +25,15 @@ local function leaf_of(name, member)
   return '', new_leaf(name, '')
 end
 
+-- Members as ZADD takes them: all have the same score, so that they are ordered by themselves.
+local function scored(members)
+  local flat = {}
+  for i, member in ipairs(members) do
+    flat[2 * i - 1], flat[2 * i] = 0, member
+  end
+  return flat
+end
+
 -- Make room at a full leaf. What only ever grows at its end fills its leaves to the brim.
 local function split(name, fence, leaf, member)
   local at = LEAF / 2
@@ -33,23 +42,42 @@ local function split(name, fence, leaf, member)
     new_leaf(name, member)
     return
   end
-  local moved, flat = redis.call('ZRANGE', leaf, at, -1), {}
-  for _, each in ipairs(moved) do
-    flat[#flat + 1] = 0
-    flat[#flat + 1] = each
-  end
+  local moved = redis.call('ZRANGE', leaf, at, -1)
   redis.call('ZREMRANGEBYRANK', leaf, at, -1)
-  redis.call('ZADD', new_leaf(name, moved[1]), unpack(flat))
+  redis.call('ZADD', new_leaf(name, moved[1]), unpack(scored(moved)))
 end
 
-local function tree_add(name, member)
+local function add_splitting(name, member)
   local fence, leaf = leaf_of(name, member)
   if redis.call('ZCARD', leaf) >= LEAF then
     split(name, fence, leaf, member)
     fence, leaf = leaf_of(name, member)
   end
-  if redis.call('ZADD', leaf, 0, member) == 1 then
-    redis.call('HINCRBY', P .. 'sizes', name, 1)
+  return redis.call('ZADD', leaf, 0, member)
+end
+
+-- Add members, those of one leaf at once.
+local function tree_add(name, members)
+  local leaves, of_leaf, added = {}, {}, 0
+  for _, member in ipairs(members) do
+    local _, leaf = leaf_of(name, member)
+    if not of_leaf[leaf] then
+      leaves[#leaves + 1], of_leaf[leaf] = leaf, {}
+    end
+    table.insert(of_leaf[leaf], member)
+  end
+  for _, leaf in ipairs(leaves) do
+    local new = of_leaf[leaf]
+    if redis.call('ZCARD', leaf) + #new <= LEAF then
+      added = added + redis.call('ZADD', leaf, unpack(scored(new)))
+    else
+      for _, member in ipairs(new) do
+        added = added + add_splitting(name, member)
+      end
+    end
+  end
+  if added > 0 then
+    redis.call('HINCRBY', P .. 'sizes', name, added)
   end
 end
 

@@ -1,35 +1,58 @@
 -- What workers write of threads and records: now, or once more where Redis forgot it. After archive.lua.
 
-local function write_record(record, revision)
-  local key = P .. 'r:' .. record.id
-  local before = redis.call('HGET', key, 'new_case_id')
-  redis.call('HSET', key, 'rev', text(revision), unpack(record.fields))
-  set_status(record.id, record.status)
-  local case = redis.call('HGET', key, 'new_case_id')
-  found_before(record.id, before, case)
-  find(record.id, case)
-  if record.rest then
-    archive(record.id, record.rest)
+-- What has to be known of a record that is written.
+local KNOWN = { 'rev', 'new_case_id', 'found', unpack(INDEXED) }
+local KNOWN_IF_DONE = { 'rev', 'box', 'detail', unpack(ARCHIVED) }
+
+local function record_before(record)
+  return named_fields(record.id, record.rest and KNOWN_IF_DONE or KNOWN)
+end
+
+-- `r` is the record before, which this changes.
+local function write_record(record, r, revision)
+  local id, fields, was, to, case = record.id, record.fields, r.status, record.status, r.new_case_id
+  for i = 1, #fields, 2 do
+    r[fields[i]] = fields[i + 1]
+  end
+  if case and case ~= '' and case ~= r.new_case_id then
+    r.found = (r.found or '') .. case .. ' '
+    fields[#fields + 1], fields[#fields + 2] = 'found', r.found
+  end
+  if not (waiting[was] and waiting[to]) then
+    put_in_inbox(id, r, to)
+  end
+  if record.rest and fits_archive(r) then
+    leave_status(id, r)
+    if was ~= to then
+      count_end(r.source, to, r.created_ms)
+    end
+    r.status = to
+    archive(id, r, record.rest)
+    return
+  end
+  change_status(id, r, to)
+  redis.call('HSET', P .. 'r:' .. id, 'rev', text(revision), 'status', to, unpack(fields))
+  if r.new_case_id ~= case then
+    find(id, r.new_case_id)
   end
 end
 
 local held_apart = { unsettled = true, rev = true }
 
--- `fields` are those that hold the thread, and their values, in turn.
-local function write_thread(box, fields, duplicates, unsettled, revision)
+-- `kept` is what the thread's hash holds; `fields` those that hold the thread from now on, and `settled` observations
+-- that are part of it.
+local function write_thread(box, kept, fields, settled, duplicates, unsettled, revision)
   local key = P .. 't:' .. box
-  if string.sub(box, 1, 2) ~= 'k:' then
+  if not is_of_ticket(box) then
     -- Made anew, since a hash that held a long value never gets its compact form back.
-    local kept = redis.call('HGETALL', key)
     for i = 1, #kept, 2 do
-      if not string.find(kept[i], '^doc%d*$') and not held_apart[kept[i]] then
-        fields[#fields + 1] = kept[i]
-        fields[#fields + 1] = kept[i + 1]
+      local name = kept[i]
+      if not (string.find(name, '^doc%d*$') or held_apart[name] or settled[name]) then
+        fields[#fields + 1], fields[#fields + 2] = name, kept[i + 1]
       end
     end
     if unsettled == '1' then
-      fields[#fields + 1] = 'unsettled'
-      fields[#fields + 1] = '1'
+      fields[#fields + 1], fields[#fields + 2] = 'unsettled', '1'
     end
     redis.call('DEL', key)
     redis.call('HSET', key, 'rev', text(revision), unpack(fields))
