@@ -54,7 +54,7 @@ def _tell_on_mutants() -> int:
             print("  NOTHING TELLS ON IT")
         else:
             print(f"  {played.scenario}; struck: {', '.join(map(str, played.struck)) or 'nothing'}")
-            print(f"  {played.violations[0]}")
+            print(*(f"  {violation}" for violation in played.violations), sep="\n")
     print(f"{len(MUTANTS)} taken out, {unnoticed} unnoticed")
     return 1 if unnoticed else 0
 

@@ -19,11 +19,12 @@ from tests.simulation.scenarios import Scenario
 FIRST_LOOK_MS = 15_000
 JUMPED_AHEAD = "redis_clock_jumped_ahead"
 WITH_EFFECT = {Status.REOPENED, Status.APPENDED}
+WITHOUT_EFFECT = {Status.DEAD, Status.SKIPPED, Status.CANCELLED}
 
 
 def violations(cluster: Cluster, scenario: Scenario, allowed: frozenset[str]) -> list[str]:
     """All that is wrong at the end of a history; `allowed` are ends that its events may come to."""
-    records = records_of(cluster)
+    records, threads = records_of(cluster), threads_of(cluster)
     done: dict[str, list[Done]] = defaultdict(list)
     for effect in cluster.world.done:
         done[effect.reopen_id].append(effect)
@@ -31,12 +32,13 @@ def violations(cluster: Cluster, scenario: Scenario, allowed: frozenset[str]) ->
         *cluster.simulation.errors,
         *_lost(cluster, records),
         *_stuck(records),
-        *_twice(cluster, records, done),
+        *_twice(cluster, records, threads, done),
         *_untrue(cluster, records, done),
+        *_denied(cluster, records, done),
         *_ended_without_right(cluster, records, allowed),
         *_disorder(records, done, cluster),
         *_out_of_receipt(cluster, records),
-        *_books(cluster, records),
+        *_books(cluster, records, threads),
         *(_cases_made(cluster) if scenario.one_case else ()),
     ]
 
@@ -123,9 +125,11 @@ def _stuck(records: dict[str, Reopen]) -> Iterator[str]:
             yield f"stuck: {reopen.event_id} is {reopen.status.value} ({reopen.reason}) for good"
 
 
-def _twice(cluster: Cluster, records: dict[str, Reopen], done: dict[str, list[Done]]) -> Iterator[str]:
+def _twice(
+    cluster: Cluster, records: dict[str, Reopen], threads: list[Thread], done: dict[str, list[Done]]
+) -> Iterator[str]:
     """No event has two effects; where that cannot be ruled out, the second is shown with its cause."""
-    shown = {duplicate.effect for thread in threads_of(cluster) for duplicate in thread.duplicates}
+    shown = {duplicate.effect for thread in threads for duplicate in thread.duplicates}
     alike = _alike(records, done)
     for reopen_id, effects in done.items():
         if len(effects) < 2 or reopen_id in alike:
@@ -169,6 +173,15 @@ def _untrue(cluster: Cluster, records: dict[str, Reopen], done: dict[str, list[D
             if len(same) > 1 and sum(len(done.get(r.id, ())) for r in same) >= len(same):
                 continue
         yield f"untrue: {reopen.event_id} names case {reopen.new_case_id}, which did not come of it"
+
+
+def _denied(cluster: Cluster, records: dict[str, Reopen], done: dict[str, list[Done]]) -> Iterator[str]:
+    """What is dead, skipped or cancelled has come to nothing in Acquire."""
+    for reopen in records.values():
+        effects = done.get(reopen.id)
+        if reopen.status in WITHOUT_EFFECT and effects and reopen.id not in cluster.causes:
+            names = ", ".join(f"{effect.kind} {effect.id}" for effect in effects)
+            yield f"untrue: {reopen.event_id} is {reopen.status.value}, and came about as {names}"
 
 
 def _ended_without_right(
@@ -223,7 +236,7 @@ def _cases_made(cluster: Cluster) -> Iterator[str]:
         yield f"cases: {', '.join(str(done.id) for done in made)} were made where one was enough"
 
 
-def _books(cluster: Cluster, records: dict[str, Reopen]) -> Iterator[str]:
+def _books(cluster: Cluster, records: dict[str, Reopen], threads: list[Thread]) -> Iterator[str]:
     """The conservation law, and that every index says what the records say."""
     keys = cluster.server.keys
     totals = keys.get("reopener:totals") or {}
@@ -252,7 +265,7 @@ def _books(cluster: Cluster, records: dict[str, Reopen]) -> Iterator[str]:
             yield f"books: {reopen.event_id} is {reopen.status.value}, listed as {listed.get(reopen.id)}"
     if keys.get("reopener:leases"):
         yield f"books: leases are left: {keys['reopener:leases']}"
-    for thread in threads_of(cluster):
+    for thread in threads:
         for intent in thread.unsettled:
             reopen = records.get(intent.reopen_id)
             yield f"books: an intent of {reopen and reopen.event_id} is not settled"

@@ -16,6 +16,8 @@ from tests.simulation.ledger_twin import SCRIPTS
 from tests.simulation.play import SCENARIOS, Played, play, play_struck, steps_without_faults
 
 MOST_HISTORIES = 800
+FELL_OVER = " failed: "
+"""Code that stumbles over what is missing tells nothing of the rule: only a broken promise does."""
 
 Absent = Callable[[], AbstractContextManager[Any]]
 
@@ -41,7 +43,7 @@ def told_on(mutant: Mutant) -> Played | None:
     steps_without_faults(SCENARIOS[index])  # what a number means does not hang on the mutant
     with mutant.without():
         for played in _histories(mutant, index):
-            if played.violations:
+            if played.violations and not any(FELL_OVER in violation for violation in played.violations):
                 return played
     return None
 

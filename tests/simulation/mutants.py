@@ -12,8 +12,9 @@ from typing import Any
 from unittest.mock import patch
 
 from service.domain import plan, settle
+from service.domain.cases import Case
 from service.domain.outcomes import NotSent, Unknown
-from service.domain.ports import Lease
+from service.domain.ports import Acquire, Lease
 from service.domain.threads import without_intent
 from service.ledger.leases import Leases
 from service.ledger.recent import Recent
@@ -23,8 +24,13 @@ from workers import head, look, reopen, send
 from workers.head import Head
 
 
-async def _not_written(_: Leases, lease: Lease, *__: Any) -> Lease:
+async def _not_written(_: Leases, lease: Lease, *__: Any, **___: Any) -> Lease:
     return replace(lease, noted=())
+
+
+async def _as_it_is_named(acquire: Acquire, thread_id: int) -> dict[int, Case]:
+    read = await acquire.read_thread(thread_id)
+    return {case.id: case for case in (read.root, *read.page.cases) if case}
 
 
 async def _all_count(_: Any, __: Any, cases: Any, *___: Any) -> Any:
@@ -94,7 +100,7 @@ MUTANTS = (
         2,
         "threads are canonical before anything is sent",
         "a thread always named by a later case",
-        script_without("\nmove_box(box, root)\n", "\n", "reroot"),
+        patched(look, "_thread_view", _as_it_is_named),
     ),
     Mutant(
         3,
@@ -258,7 +264,7 @@ MUTANTS = (
         15,
         "verbs are compare-and-set on status",
         "verbs at any time",
-        script_without("if not set_of(ARGV[2])[r[1]] then", "if false then"),
+        script_without("if not set_of(ARGV[2])[r[1]] then", "if not set_of(ARGV[2])[r[1]] and not r[3] then"),
     ),
     Mutant(
         15,
