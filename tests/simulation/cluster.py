@@ -57,6 +57,11 @@ class Cluster(People):
         self.server.call("SET", "reopener:epoch", self.server.run_id)
         self.world.measured_lag_ms = self._measured_lag_ms
 
+    def end(self) -> None:
+        """Let go of each other: all parts of a history know one another, and would wait for the collector."""
+        for part in (*self.workers, self.simulation, self):
+            vars(part).clear()
+
     # What scenarios do.
 
     def event(

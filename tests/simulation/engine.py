@@ -192,7 +192,7 @@ class Simulation:
         try:
             answer = step.act()
         except Exception as error:  # noqa: BLE001 - an error is an answer too
-            answer = error
+            answer = error.with_traceback(None)
         if self.tells:
             self.tell(step.node, f"{step.told()} -> {telling.answer(answer)}{note}")
         if step.kind in {"ledger", "admit", "bell"}:

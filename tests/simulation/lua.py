@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from lupa import luajit21
 
-from tests.simulation.redis_twin import COMMANDS, RedisTwin
+from tests.simulation.redis_twin import ARRAYS, COMMANDS, RedisTwin
 
 SANDBOX = """
-local call = ...
+local tools, commands, arrays = ...
 -- What is compiled ends at each call of a command, and costs more than it gains.
 jit.off()
-cjson = { decode = call.decode, encode = call.encode }
-redis = { call = call.redis, sha1hex = call.sha1hex }
+cjson = { decode = tools.decode, encode = tools.encode }
+redis = { sha1hex = tools.sha1hex }
+function redis.call(command, ...)
+  local array = arrays[command]
+  if array then
+    return { array(...) }
+  end
+  local act = commands[command] or error(command .. ' is not known to redis_twin.py yet')
+  local answer = act(...)
+  if answer == nil then
+    return false
+  end
+  return answer
+end
 """
 
 
@@ -25,44 +39,39 @@ class Lua:
     """
 
     def __init__(self) -> None:
-        self._lua = luajit21.LuaRuntime(encoding="utf-8", register_eval=False, register_builtins=False)
+        self._lua = luajit21.LuaRuntime(
+            encoding="utf-8", register_eval=False, register_builtins=False, unpack_returned_tuples=True
+        )
         self._table = self._lua.table_from
         self._redis: RedisTwin
         self._compiled: dict[str, Any] = {}
-        tools = self._table(
-            {"redis": self._call, "decode": self._decode, "encode": self._encode, "sha1hex": _sha1hex}
-        )
-        self._lua.execute(SANDBOX, tools)
+        tools = {"decode": self._decode, "encode": self._encode, "sha1hex": _sha1hex}
+        commands = {name: self._command(act) for name, act in COMMANDS.items()}
+        arrays = {name: self._array(COMMANDS[name]) for name in ARRAYS}
+        self._lua.execute(SANDBOX, *map(self._table, (tools, commands, arrays)))
         self._unpacked = self._lua.eval("function(t) return 0, 0, unpack(t) end")
 
     def run(self, source: str, redis: RedisTwin, args: list[Any]) -> Any:
         """What the script answers: text, ints, lists and None."""
         script = self._compiled.get(source)
         if script is None:
-            script = self._compiled[source] = self._lua.compile(f"local KEYS, ARGV = {{}}, ...\n{source}")
+            script = self._compiled[source] = self._lua.compile(f"local KEYS, ARGV = {{}}, {{...}}\n{source}")
         self._redis = redis
-        return self._plain(script(self._table([_argument(value) for value in args])))
+        return self._plain(script(*map(_argument, args)))
 
-    def _call(self, command: str, *args: Any) -> Any:
-        answer = COMMANDS[command](self._redis, *args)
-        if answer is None:
-            return False
-        if type(answer) is list:
-            return self._table([False if item is None else item for item in answer])
-        return answer
+    def _command(self, act: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *args: act(self._redis, *args)
+
+    def _array(self, act: Callable[..., Any]) -> Callable[..., Any]:
+        """Many values at once make no table here, which would cost as much as the rest of the call."""
+        return lambda *args: tuple([False if item is None else item for item in act(self._redis, *args)])
 
     def _decode(self, text: str) -> Any:
-        return self._nested(json.loads(text))
+        value = json.loads(text)
+        return self._table(value, recursive=True) if type(value) in {list, dict} else value
 
     def _encode(self, value: Any) -> str:
         return json.dumps(self._plain(value))
-
-    def _nested(self, value: Any) -> Any:
-        if type(value) is list:
-            return self._table([self._nested(item) for item in value])
-        if type(value) is dict:
-            return self._table({key: self._nested(item) for key, item in value.items()})
-        return value
 
     def _plain(self, value: Any) -> Any:
         kind = type(value)
@@ -73,6 +82,7 @@ class Lua:
         return [self._plain(item) for item in self._unpacked(value)[2:]]
 
 
+@lru_cache(4_096)
 def _sha1hex(text: str) -> str:
     return hashlib.sha1(text.encode()).hexdigest()
 

@@ -90,7 +90,7 @@ def _played(
     if scenario.always is None and [strike.name in KILLS for strike in struck] == [True]:
         wrong += check.late_looks(cluster)
     causes = [check.cause_of(cluster, effects) for effects in check.doubled(cluster).values()]
-    return Played(
+    played = Played(
         seed,
         scenario.name,
         cluster.simulation.steps,
@@ -99,6 +99,8 @@ def _played(
         [cause for cause in causes if cause],
         _with_names(cluster),
     )
+    cluster.end()
+    return played
 
 
 def _with_names(cluster: Cluster) -> list[str]:

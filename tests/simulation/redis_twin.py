@@ -213,3 +213,19 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "TIME": _time,
     "XADD": _xadd,
 }
+
+ARRAYS = frozenset(
+    {
+        "CONFIG",
+        "HGETALL",
+        "HMGET",
+        "SMEMBERS",
+        "TIME",
+        "ZRANGE",
+        "ZRANGEBYLEX",
+        "ZRANGEBYSCORE",
+        "ZREVRANGE",
+        "ZREVRANGEBYLEX",
+    }
+)
+"""The commands that answer with several values."""
