@@ -61,9 +61,7 @@ def refuse_unknown(told: Mapping[str, object], known: Collection[str], what: str
 def id_of(told: Mapping[str, Any], name: str) -> int:
     """The id of a contact or thread: a positive whole number, or a string of digits."""
     value = told.get(name)
-    number = (
-        canonical_id(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
-    )
+    number = canonical_id(str(value)) if isinstance(value, str | int) else None
     if number is None or number > LARGEST_ID:
         raise Unclear(f"{name} must be a positive whole number.", code=f"bad_{name}")
     return number
