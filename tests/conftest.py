@@ -9,6 +9,7 @@ from typing import TypeVar
 import pytest
 import redis
 import redis.asyncio
+from hypothesis import settings
 
 from service.clock import SystemClock
 from service.connections import async_client
@@ -17,6 +18,10 @@ from service.embedded import EmbeddedRedis
 from service.ledger import Ledger, open_ledger
 from service.queue import Bells
 from tests import running
+
+# A busy machine is no fault of an example's.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 

@@ -17,7 +17,7 @@ ANSWERS = {200, 400, 401, 404, 405, 413, 415}
 STATUSES = {"accepted", "duplicate", "ignored", "held", "batch"}
 LIMIT_SECONDS = 10.0
 
-many = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+many = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 SOURCES = ("support", "second", "trigger", "hubspot")
 NAMES = (

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from service.clock import SystemClock
 from service.domain.reopens import Status
 from service.intake.spool import SpoolState
 from service.ledger.counts import Account
@@ -19,6 +18,7 @@ from service.metrics.receiver import ReceiverMetrics
 from service.metrics.spool import SpoolMetrics
 from service.watch import Seen
 from service.watch.silence import Silence
+from tests.clocks import HandClock
 from tests.unit.test_dashboard import NOW, minutes, stats
 
 ACCOUNT = Account(
@@ -120,14 +120,16 @@ def test_without_redis_only_that_is_told():
     assert [name for name, *_ in samples] == ["build_info"]
 
 
-@pytest.mark.parametrize(("oldest_ms", "seconds"), [(SystemClock().now_ms() - 60_000, 60), (None, 0)])
-def test_what_waits_on_the_disk(oldest_ms: int | None, seconds: int):
+@pytest.mark.parametrize("waited_seconds", [90, None])
+def test_what_waits_on_the_disk(waited_seconds: int | None):
     """A spool is told with how long the first in it has waited; where there is none nothing is."""
+    clock = HandClock()
+    oldest_ms = None if waited_seconds is None else clock.now_ms() - 1_000 * waited_seconds
     state = SpoolState(deliveries=2, oldest_ms=oldest_ms, refused=3, bytes=5, limit_bytes=7)
-    samples = told(SpoolMetrics(lambda: state, SystemClock()))
-    assert seconds <= samples.pop(("spool_oldest_seconds",)) < seconds + 60
+    samples = told(SpoolMetrics(lambda: state, clock))
+    assert samples.pop(("spool_oldest_seconds",)) == (waited_seconds or 0)
     assert list(samples.values()) == [2, 3, 5, 7]
-    assert told(SpoolMetrics(lambda: None, SystemClock())) == {}
+    assert told(SpoolMetrics(lambda: None, clock)) == {}
 
 
 def test_an_answer_is_counted_with_its_time():

@@ -104,14 +104,14 @@ JSON = st.recursive(
 BODIES = st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(body=BODIES, http_status=st.integers(100, 599), case_id=st.none() | st.just(9))
 def test_any_answer_has_an_outcome(body: bytes, http_status: int, case_id: int | None):
     """Whatever bytes come with whatever status, the call has one of the outcomes."""
     outcome_of(Answer(http_status, body), sending(case_id=case_id))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(body=BODIES)
 def test_any_body_is_read_or_malformed(body: bytes):
     """Whatever Acquire shows is read, or is malformed: nothing else comes of it."""

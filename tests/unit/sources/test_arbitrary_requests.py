@@ -17,7 +17,7 @@ from tests.unit.sources.configured import CONFIGURED, SECRET
 from tests.unit.sources.deliveries import NOW, URL, request_of
 
 each = pytest.mark.parametrize("one", CONFIGURED, ids=[one.name for one in CONFIGURED])
-few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 
 # A web server shows header bytes as Latin-1.
 LATIN = st.text(st.characters(max_codepoint=255), max_size=80)
