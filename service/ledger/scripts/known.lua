@@ -79,7 +79,11 @@ local function meet(deliveries)
       end
     end
   end
-  if #keys > 0 and #keys <= AT_ONCE and redis.call('EXISTS', unpack(keys)) == 0 then
-    unmet = ids
+  if #keys > 0 and #keys <= AT_ONCE then
+    -- A cluster refuses to look at several keys: each delivery then learns that for itself.
+    local answered, known = pcall(redis.call, 'EXISTS', unpack(keys))
+    if answered and known == 0 then
+      unmet = ids
+    end
   end
 end
