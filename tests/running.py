@@ -275,7 +275,7 @@ def whole_on(folder: Path, redis_url: str, **more: str) -> Iterator[Whole]:
             site_on(variables) as site,
             process("-m", "workers", variables=variables, log=folder / "workers.log"),
         ):
-            until(lambda: site.stats()["workers"])
+            until(lambda: site.stats().get("workers"))
             yield Whole(site.origin, site.redis, site.client, site.environment, acquire)
 
 

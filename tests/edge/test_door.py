@@ -65,6 +65,18 @@ class TestSessions:
         parts[part] = ["99999999999", "admin", "Qm9i", "0" * 64][part]
         assert gatekeeper.session(with_cookie(".".join(parts))) is None
 
+    def test_what_a_form_carries_signs_no_session(self, settings):
+        """A CSRF token is good for forms alone, whatever cookie it was made for."""
+        gatekeeper = Gatekeeper(settings, HandClock())
+        told = "99999999999.admin.Qm9i"
+        token = gatekeeper.csrf_token(with_cookie(told))
+        assert gatekeeper.session(with_cookie(f"{told}.{token}")) is None
+
+    def test_a_name_is_bounded(self, settings):
+        """Who signs in is called what they say, in up to 60 characters."""
+        gatekeeper = Gatekeeper(settings, HandClock())
+        assert gatekeeper.session(with_cookie(gatekeeper.new_session("admin", "x" * 99))).name == "x" * 60
+
     @pytest.mark.parametrize("value", ["", ".", "...", "a.b.c.d", "²³.admin..x", "1" * 5000])
     def test_nonsense_is_no_session(self, settings, value: str):
         """Any bytes in the cookie are refused without a fault."""
@@ -172,6 +184,13 @@ class TestRoles:
                 answer = client.post(path.format(id="x", source="support"), data=form)
                 assert answer.status_code == 403, path
         assert site.redis.xlen("reopener:audit") == 0
+
+    def test_a_form_is_read_no_further_than_ours_are_long(self, client: httpx.Client, site: Site):
+        """Of a form of more than 256 KiB nothing is taken."""
+        client.post("/login", data=ADMIN)
+        token = client.get("/").text.split('name="csrf_token" value="')[1].split('"')[0]
+        assert client.post("/pause", data={"csrf_token": token, "more": "x" * 262_144}).status_code == 403
+        assert not site.stats()["paused"]
 
     def test_pages_carry_a_strict_policy(self, client: httpx.Client):
         """Nothing from other hosts, no script or style within the page, no frame around it."""

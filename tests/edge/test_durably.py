@@ -144,7 +144,7 @@ def test_what_may_be_forgotten_is_not_sent(master: Node, replica: Node, tmp_path
             site_on(variables) as site,
             process("-m", "workers", variables=variables | waiting(REPLICAS="1"), log=tmp_path / "log"),
         ):
-            until(lambda: site.stats()["workers"])
+            until(lambda: site.stats().get("workers"))
             replica.freeze()
             reopen_id = site.deliver().json()["reopen_id"]
             seen = until(lambda: with_reason(site.reopen(reopen_id), "not_confirmed"))

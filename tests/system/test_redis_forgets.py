@@ -89,7 +89,7 @@ def test_what_a_worker_did_is_known(tmp_path, stack, forgetful):
     site = stack.enter_context(running.site_on(variables))
     log = tmp_path / "workers.log"
     stack.enter_context(running.process("-m", "workers", variables=variables, log=log))
-    until(lambda: site.stats()["workers"])
+    until(lambda: site.stats().get("workers"))
     known_bytes = forgetful.known_bytes()
     reopen_id = site.deliver().json()["reopen_id"]
     done = site.until(reopen_id, "reopened")
@@ -106,7 +106,7 @@ def test_a_redis_that_lost_everything(tmp_path, stack, forgetful):
     site = stack.enter_context(running.site_on(variables))
     log = tmp_path / "workers.log"
     stack.enter_context(running.process("-m", "workers", variables=variables, log=log))
-    until(lambda: site.stats()["workers"])
+    until(lambda: site.stats().get("workers"))
     reopen_id = site.deliver().json()["reopen_id"]
     done = site.until(reopen_id, "reopened")
     forgetful.forget(0)
