@@ -16,11 +16,8 @@ local function short(number)
 end
 
 local function long(bytes, first)
-  local number = 0
-  for i = first, first + 5 do
-    number = number * 128 + string.byte(bytes, i)
-  end
-  return number
+  local a, b, c, d, e, f = string.byte(bytes, first, first + 5)
+  return ((((a * 128 + b) * 128 + c) * 128 + d) * 128 + e) * 128 + f
 end
 
 -- Our ids are 24 digits of base 32 (`reopen_id` in reopens.py): each eight of them are a number. One begins with a
