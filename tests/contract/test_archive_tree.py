@@ -63,7 +63,7 @@ def test_a_place_says_position_and_id_and_sorts_by_position(server: redis.Redis)
 def test_a_tree_answers_as_one_sorted_set(server: redis.Redis, call, grows_at_its_end: bool):
     """Whatever was added and removed, ranges are those of one sorted list, and leaves stay compact."""
     rng, model = random.Random(7), []
-    for number in range(900):
+    for number in range(500):
         if model and rng.random() < 0.2:
             gone = [model.pop(rng.randrange(len(model))) for _ in range(min(len(model), rng.randrange(1, 4)))]
             call("remove", *gone, b"unknown")
