@@ -44,6 +44,8 @@ class Cluster(People):
         self.in_flight_at_kill: list[tuple[int, int]] = []
         self.snapshots: list[tuple[int, dict[str, Any]]] = []
         self.refused: list[ReopenerError] = []
+        self.agreed: list[tuple[str, str]] = []
+        """Verbs that people were told are done, and to what."""
         self.out_of_line: set[str] = set()
         """Reopens that were held, dead or cancelled for a while: they have lost their place in the order."""
         self._tokens = 0

@@ -263,7 +263,7 @@ MUTANTS = (
     Mutant(
         15,
         "verbs are compare-and-set on status",
-        "verbs at any time",
+        "cancelled at any time",
         script_without("if not set_of(ARGV[2])[r[1]] then", "if not set_of(ARGV[2])[r[1]] and not r[3] then"),
     ),
     Mutant(

@@ -28,6 +28,8 @@ class People:
                 except ReopenerError as refused:
                     self.refused.append(refused)
                     self.simulation.tell(self.person, f"{verb} {name}: {refused.slug}, {refused}")
+                else:
+                    self.agreed.append((verb, name))
                 return
 
         self.out_of_line.add(name)

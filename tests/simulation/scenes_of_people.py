@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from service.ledger.links import Link
@@ -32,6 +33,21 @@ def _verbs_at_any_time(cluster: Cluster) -> None:
             verb = cluster.rng.choice(("retry", "cancel", "cancel"))
             cluster.verb(cluster.rng.randrange(0, 4_000), verb, event.id)
         cluster.verb(cluster.rng.randrange(2_000, 60_000), "retry", event.id)
+
+
+def _cancelled_at_any_time(cluster: Cluster) -> None:
+    burst(cluster)
+    for event in cluster.events:
+        for _ in range(2):
+            cluster.verb(cluster.rng.randrange(0, 1_500), "cancel", event.id)
+
+
+def _stays_cancelled(cluster: Cluster) -> Iterator[str]:
+    """Whoever is told that it is cancelled can rely on that."""
+    for _, name in cluster.agreed:
+        record = cluster.server.keys.get(f"reopener:r:{name}")
+        if name not in cluster.causes and (record is None or record["status"] != "cancelled"):
+            yield f"untrue: a person was told that {name} is cancelled, and it is not"
 
 
 def _resolved_twice(cluster: Cluster) -> None:
@@ -126,6 +142,12 @@ SCENES = (
         _verbs_at_any_time,
         manner=lambda: Manner(list_down_until_ms=20_000, contact_down_until_ms=20_000),
         allowed=frozenset({"cancelled"}),
+    ),
+    Scenario(
+        "cancelled at any time",
+        _cancelled_at_any_time,
+        allowed=frozenset({"cancelled"}),
+        expect=_stays_cancelled,
     ),
     Scenario("held, and resolved twice", _resolved_twice),
     Scenario("held, resolved and linked", _resolved_and_linked),
