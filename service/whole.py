@@ -29,7 +29,7 @@ async def answer_with(response: Response, scope: Scope, receive: Receive, send: 
         await response(scope, receive, send)
     elif not cycle.disconnected:
         head = [*cycle.default_headers, *response.raw_headers]
-        lines = [_status_line(response.status_code), *(b"%b: %b" % header for header in head), b"", b""]
+        lines = [_status_line(response.status_code), *[b"%b: %b" % header for header in head], b"", b""]
         cycle.transport.write(b"\r\n".join(lines) + response.body)
         cycle.response_started = cycle.response_complete = True
         cycle.message_event.set()
