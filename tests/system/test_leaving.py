@@ -30,9 +30,9 @@ def _calls(stand_in):
     return stand_in.told().calls
 
 
-def _stopped(worker, log):
+def _stopped(worker, log, number=signal.SIGTERM):
     """Ask it to stop; the event it took leave with."""
-    worker.send_signal(signal.SIGTERM)
+    worker.send_signal(number)
     assert worker.wait(PATIENCE_SECONDS) == 0
     (left,) = [told for told in _events(log) if told["event"] in {"worker.left", "worker.left_in_haste"}]
     assert left["seconds"] < LONGEST_SECONDS
@@ -43,11 +43,12 @@ def _events(log):
     return [json.loads(line) for line in log.read_text("utf-8").splitlines() if line.startswith("{")]
 
 
-def test_idle(client, start, worker_log):
-    """An idle worker ends at once, with status 0, and signs off."""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_idle(client, start, worker_log, number):
+    """An idle worker ends at once, with status 0, and signs off, whichever signal asks for it."""
     worker = start()
     _until(lambda: client.scard("rq:workers:reopener") == 1, "a worker stands")
-    left = _stopped(worker, worker_log)
+    left = _stopped(worker, worker_log, number)
     assert left["event"] == "worker.left"
     assert left["seconds"] < CALL_TIMEOUT_SECONDS
     assert client.scard("rq:workers:reopener") == 0
