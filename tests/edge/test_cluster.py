@@ -16,7 +16,7 @@ from service.embedded import find_server
 from service.ledger import open_ledger
 from service.queue import Bells
 from tests.edge.test_retention import event
-from tests.redises import Node, node
+from tests.redises import Node, free_port, node
 from tests.running import until
 
 SLOTS = 16_384
@@ -24,12 +24,19 @@ SLOTS = 16_384
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Node]:
-    with node(find_server(), tmp_path, "--cluster-enabled", "yes") as started:
+    with node(find_server(), tmp_path, "--cluster-enabled", "yes", port=_port()) as started:
         client = started.client()
         client.execute_command("CLUSTER ADDSLOTS", *range(SLOTS))
         until(lambda: client.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
         client.close()
         yield started
+
+
+def _port() -> int:
+    """A free one; servers of a cluster speak with each other ten thousand above it."""
+    while (port := free_port()) + 10_000 > 65_535:
+        pass
+    return port
 
 
 async def test_a_cluster_is_refused_and_keeps_nothing_of_a_delivery(cluster: Node):
