@@ -53,8 +53,12 @@ class Receiving:
         self.detour.start()
 
     async def drained(self) -> None:
-        while self.detour.is_taken:  # noqa: ASYNC110 - the product has no need to tell
-            await asyncio.sleep(0.001)
+        await self.until(lambda: not self.detour.is_taken)
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(30):
+            while not holds():  # noqa: ASYNC110 - the product has no need to tell
+                await asyncio.sleep(0.001)
 
 
 @asynccontextmanager

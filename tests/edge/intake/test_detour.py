@@ -160,8 +160,7 @@ async def test_a_receiver_that_ends_writes_what_it_has_taken(ledger, connection,
     write = receiver.spool.write
     monkeypatch.setattr(receiver.spool, "write", lambda rows: goes_on.wait(10) and write(rows))
     first = asyncio.create_task(receiver.commit.admit([event("first")]))
-    while receiver.detour._writing is None:  # noqa: ASYNC110 - the product has no need to tell
-        await asyncio.sleep(0.001)
+    await receiver.until(lambda: receiver.detour._writing is not None)
     second = asyncio.create_task(receiver.commit.admit([event("second")]))
     ending = asyncio.create_task(receiver.detour.stop())
     await asyncio.sleep(0.01)
@@ -267,11 +266,9 @@ async def test_what_redis_refused_is_asked_for_again(ledger, connection, tmp_pat
         receiver.way.is_cut = lambda: True
         await receiver.commit.admit([event("once refused")])
         receiver.way.is_cut = lambda: False
-        while not receiver.detour.state.refused:  # noqa: ASYNC110 - the product has no need to tell
-            await asyncio.sleep(0.001)
+        await receiver.until(lambda: receiver.detour.state.refused == 1)
         receiver.way.is_refused = lambda _: False
-        while receiver.detour.state.refused or receiver.detour.is_taken:  # noqa: ASYNC110 - as above
-            await asyncio.sleep(0.001)
+        await receiver.until(lambda: not receiver.detour.state.refused and not receiver.detour.is_taken)
     assert await waiting_in(connection) == ["once refused"]
 
 
