@@ -65,6 +65,11 @@ class Verbs:
     ) -> Reopen:
         """A held one goes on, and with it every reply of its ticket that waits for the same."""
         reopen = await self._now(reopen_id)
+        if await self._may_show_elsewhere(reopen, thread_id):
+            raise Conflict(
+                f"what was sent for it may still show in thread {reopen.thread_id}: it can go on only there,"
+                " or be cancelled and started anew"
+            )
         told = line(by, "resolve", reopen_id)
         await self._link(reopen.source, reopen.ticket_id or "", contact_id, thread_id, reopen_id, told)
         return await self._now(reopen_id)
@@ -133,6 +138,13 @@ class Verbs:
         row = await self._scripts.run_durably("verb", *args, "")
         self._judge(verb, row, [status.value for status in allowed])
         self._deeds.keep(args, row[2], row[3])
+
+    async def _may_show_elsewhere(self, reopen: Reopen, thread_id: int) -> bool:
+        """Whether a call was made for it in another thread than this, and what came of that is not known."""
+        thread = await self._reads.thread_alone(reopen.thread_id)
+        if thread is None or thread_id == thread.id or thread_id in thread.cases:
+            return False
+        return any(intent.state != "absent" for intent in thread.intents_of(reopen.id))
 
     async def _link(
         self, source: str, ticket: str, contact_id: int, thread_id: int, one: str, told: str

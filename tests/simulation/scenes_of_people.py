@@ -79,6 +79,15 @@ def _parked(cluster: Cluster) -> None:
             cluster.verb(ms, "resolve", event.id, CONTACT, 100)
 
 
+def _parked_and_moved(cluster: Cluster) -> None:
+    """Unknown is a person's matter; the person takes it for another thread's."""
+    two(cluster)
+    cluster.world.root(200, CONTACT)
+    for ms in (9_000, 60_000):
+        for event in cluster.events:
+            cluster.verb(ms, "resolve", event.id, CONTACT, 200)
+
+
 def _run_again(cluster: Cluster) -> None:
     one(cluster)
     event = cluster.events[0]
@@ -160,6 +169,12 @@ SCENES = (
     Scenario(
         "unknown is held, and resolved at once",
         _parked,
+        policy=replace(DEFAULTS, hold_unknown=True),
+        allowed=frozenset({"held:outcome_unknown"}),
+    ),
+    Scenario(
+        "unknown is held, and resolved to another thread",
+        _parked_and_moved,
         policy=replace(DEFAULTS, hold_unknown=True),
         allowed=frozenset({"held:outcome_unknown"}),
     ),
