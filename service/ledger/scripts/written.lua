@@ -2,10 +2,17 @@
 
 -- What has to be known of a record that is written.
 local KNOWN = { 'rev', 'new_case_id', 'found', unpack(INDEXED) }
-local KNOWN_IF_DONE = { 'rev', 'box', 'detail', unpack(ARCHIVED) }
 
+-- All of a record that goes to the archive: Redis looks through the whole hash for each field that is named.
 local function record_before(record)
-  return named_fields(record.id, record.rest and KNOWN_IF_DONE or KNOWN)
+  if not record.rest then
+    return named_fields(record.id, KNOWN)
+  end
+  local flat, r = redis.call('HGETALL', P .. 'r:' .. record.id), {}
+  for i = 1, #flat, 2 do
+    r[flat[i]] = flat[i + 1]
+  end
+  return r
 end
 
 -- `r` is the record before, which this changes.
