@@ -56,6 +56,7 @@ async def send(channel: Channel, notice: Notice, dashboard_url: str) -> str | No
     finally:
         if process.returncode is None:
             process.kill()
+            await process.wait()
     return _error_of(answer)
 
 

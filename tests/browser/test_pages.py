@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import PHONE, sign_in
-from tests.browser.stage import HOSTILE_REFUSAL, SCRIPT, play
+from tests.browser.stage import HOSTILE_REFUSAL, SCRIPT, play, said
 from tests.running import TOKEN, Whole, until
 
 SERIOUS = {"serious", "critical"}
@@ -19,13 +19,20 @@ def every_page(whole: Whole) -> list[str]:
     """The address of each page, with something on it."""
     staged = play(whole, dead=1, refusal=HOSTILE_REFUSAL)
     until(lambda: whole.exchanges(staged.dead))
+    whole.faults(
+        {"kind": "drop_before", "on": "read", "count": 2},
+        {"kind": "delay", "on": "read", "seconds": 1.2, "count": 6},
+        {"kind": "drop_after", "on": "append", "count": 1},
+    )
+    lost = said(whole, "lost", ticket_id="4800", thread_id=2000, message="Its answer is lost.")
+    whole.until(lost, "appended")
     (delivery, *_) = whole.api("GET", "/api/deliveries?verdict=held").json()["deliveries"]
     return [
         "/",
         "/?span=month",
         "/reopens",
         "/reopens?q=nothing-like-it",
-        f"/reopens/{staged.appended}",
+        f"/reopens/{lost}",
         f"/reopens/{staged.dead}",
         f"/reopens/{staged.held}?contact=customer@example.com",
         f"/reopens/{staged.hostile}",
