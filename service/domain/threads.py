@@ -258,13 +258,17 @@ def with_intents_taken_up(thread: Thread, reopen_id: str) -> Thread:
 
 def with_clock_set_back(thread: Thread, now_ms: int) -> Thread:
     """The thread where Redis' clock went back since something was sent: none was sent later than now, and all
-    of it settles from now on at the latest.
+    of it settles from now on at the latest. An end that was noted after the clock went back stands.
     """
     ahead_ms = max((intent.at_ms for intent in thread.intents), default=now_ms) - now_ms
     if ahead_ms <= 0:
         return thread
     moved = [
-        replace(intent, at_ms=intent.at_ms - ahead_ms, ends_by_ms=intent.ends_by_ms - ahead_ms)
+        replace(
+            intent,
+            at_ms=intent.at_ms - ahead_ms,
+            ends_by_ms=min(intent.ends_by_ms, max(now_ms, intent.ends_by_ms - ahead_ms)),
+        )
         for intent in thread.intents
     ]
     return replace(thread, intents=tuple(moved))

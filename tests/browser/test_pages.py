@@ -97,8 +97,8 @@ def test_what_comes_from_outside_stays_text(whole: Whole, page: Page):
     expect(page.locator("blockquote")).to_have_text(SCRIPT * 3)
     until(lambda: whole.exchanges(dead))
     page.goto(f"/reopens/{dead}")
-    for said in page.get_by_text("What was said").all():
-        said.click()
+    for closed in page.get_by_text("What was said").all():
+        closed.click()
     expect(page.locator("#story pre").last).to_contain_text("ERROR_INVALID_INPUT")
     expect(page.locator("#story .said").first).to_contain_text(SCRIPT)
     assert "taken" not in page.title()

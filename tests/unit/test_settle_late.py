@@ -1,4 +1,4 @@
-"""What shows of a call after another one did its work (rules 6, 16)."""
+"""What shows of a call late, after another one did its work, and how late that can be (rules 6, 10, 16)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from dataclasses import replace
 from service.domain.cases import Case, Look
 from service.domain.plan import target
 from service.domain.settle import settle
-from service.domain.threads import Claim, Effect, Intent, Thread, with_claim
+from service.domain.threads import (
+    Claim,
+    Effect,
+    Intent,
+    Thread,
+    with_claim,
+    with_clock_set_back,
+)
 
 ROOT = Case(id=10, thread_id=10, status="closed", closed=True, text="the first words")
 WORDS = "It broke again, and nobody answers"
@@ -35,3 +42,14 @@ def test_the_case_of_a_late_call_does_not_take_what_follows():
     settled = settle(thread, look, 60_000, settle_ms=15_000)
     assert [adopted.effect for _, adopted in settled.adopted] == [Effect("case", 13)]
     assert target(settled.thread, look) == first
+
+
+def test_an_end_noted_after_the_clock_went_back_stands():
+    """Where Redis' clock goes back an hour while a call is out, its end, which the answer or the lack of one
+    told in the new time, is not put back a second time: it would count as settled at once.
+    """
+    began_ms, now_ms = 3_600_000, 1_000
+    told = replace(ABSENT, state="open", at_ms=began_ms, ends_by_ms=500)
+    untold = replace(told, reopen_id="s", ends_by_ms=began_ms + 12_000)
+    moved = with_clock_set_back(Thread(id=10, intents=(told, untold)), now_ms).intents
+    assert [(each.at_ms, each.ends_by_ms) for each in moved] == [(now_ms, 500), (now_ms, now_ms + 12_000)]
