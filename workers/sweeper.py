@@ -73,9 +73,9 @@ class Sweeper:
         """One sweep: take what stands still, ring what is overdue, and show that we live. Returns how many
         bells of the backlog were rung.
         """
-        now = self._clock.monotonic()
+        now, asked_at = self._clock.monotonic(), self._clock.boottime()
         overdue = await self._ledger.sweeps.overdue()
-        await self._ledger.leases.rewrites.catch_up(overdue.epoch)
+        await self._ledger.leases.rewrites.catch_up(overdue.epoch, asked_at)
         for box, lease in self._still.look(overdue.leases, now):
             if await self._ledger.sweeps.evict(box, lease):
                 log.warning("lease.taken_over", box=box)

@@ -80,10 +80,12 @@ class Admissions:
         """
         if not self._recent:
             return
+        asked_at = self._ticker.boottime()
         epoch, *rows = await self._scripts.run("admit", *self._asked((), (), self._recent.epoch))
         if not rows or self._recent.is_mixed:
             await self._catch_up(epoch)
-        self._recent.confirmed(epoch)
+        else:
+            self._recent.confirmed(epoch, asked_at)
 
     async def _catch_up(self, epoch: str) -> None:
         """Whoever is cut off in the middle of it, or does it beside another, does no harm."""
@@ -100,7 +102,7 @@ class Admissions:
                 continue
             count += len(deliveries)
             self._recent.caught_up(first, epoch)
-        self._recent.confirmed(epoch)
+        self._recent.epoch = epoch
         log.warning("redis.started_anew", deliveries_admitted_again=count)
 
     def _keep(self, deliveries: Sequence[bytes], ages_ms: Sequence[int], epoch: str) -> None:

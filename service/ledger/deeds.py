@@ -44,6 +44,7 @@ class Deeds:
         """Do once more what Redis forgot. To be called every second or so; raises `LedgerUnavailable`."""
         if not self._recent:
             return
+        asked_at = self._ticker.boottime()
         epoch, again = await self._run_id(), 0
         for kept in self._recent.behind(epoch):
             outcome, *_ = await self._scripts.run("verb", *kept.item.args, kept.item.done_ms)
@@ -51,6 +52,6 @@ class Deeds:
             if outcome != "missing" or is_late:
                 self._recent.caught_up([kept], epoch)
                 again += outcome == "done"
-        self._recent.confirmed(epoch)
+        self._recent.confirmed(epoch, asked_at)
         if again:
             log.warning("redis.started_anew", verbs_done_again=again)

@@ -51,17 +51,19 @@ class Recent(Generic[Item]):
 
     def add(self, item: Item, size_bytes: int, epoch: str) -> None:
         """The run `epoch` confirmed this."""
-        self.confirmed(epoch)
+        self.epoch = epoch
         self._kept.append(Kept(item, size_bytes, epoch, self._ticker.boottime()))
         self._bytes += size_bytes
         self._of_epoch[epoch] += 1
         while self._bytes > KEPT_BYTES:
             self._drop_first()
 
-    def confirmed(self, epoch: str) -> None:
-        """Redis answered, and is still the run `epoch`."""
+    def confirmed(self, epoch: str, asked_at: float) -> None:
+        """Redis was still the run `epoch` when it was asked. Its answer may have been read much later, by a
+        process that was stopped meanwhile.
+        """
         self.epoch = epoch
-        until = self._ticker.boottime() - KEPT_SECONDS
+        until = asked_at - KEPT_SECONDS
         while self._kept and self._kept[0].epoch == epoch and self._kept[0].at < until:
             self._drop_first()
 

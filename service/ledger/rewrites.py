@@ -48,13 +48,14 @@ class Rewrites:
         size_bytes = sum(map(len, written.thread)) + RECORD_BYTES * len(written.records)
         self._recent.add(written, size_bytes, epoch)
 
-    async def catch_up(self, epoch: str) -> None:
-        """The run of Redis is `epoch` now. To be called again and again: what a record was is written when
-        its receiver has admitted it once more. Raises `LedgerUnavailable`.
+    async def catch_up(self, epoch: str, asked_at: float) -> None:
+        """The run of Redis is `epoch`, as it said when it was asked at `asked_at` (boottime). To be called
+        again and again: what a record was is written when its receiver has admitted it once more. Raises
+        `LedgerUnavailable`.
         """
         behind = self._recent.behind(epoch)
         if not behind:
-            self._recent.confirmed(epoch)
+            self._recent.confirmed(epoch, asked_at)
             return
         written_in = behind[-1].epoch
         self._recent.keep_only(written_in, epoch)
