@@ -151,7 +151,9 @@ local function place(box, position)
     local id = waiting_ids[i]
     local r = redis.call('HMGET', P .. 'r:' .. id, 'status', 'source', 'position', 'created_ms', 'attempts', 'failure')
     local is_begun = r[1] ~= 'queued' and r[1] ~= 'held' or r[5] and r[5] ~= '[]'
-    if is_begun or tonumber(r[4]) <= came + CLOCKS_MS then
+    local created = tonumber(r[4])
+    -- One that seems to come later than now was there before the clock went back.
+    if is_begun or created <= came + CLOCKS_MS or created > now then
       break
     end
     moved[id] = position
