@@ -1,4 +1,4 @@
-"""What `reopener run` shows who has configured nothing yet: a source, and a signed reply for it."""
+"""What `reopener run` shows on the sandbox, to tell that it works: a source, and a signed reply for it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from service.sources.standard import KIND
 
 SOURCE = "demo"
 SECRET_VARIABLE = "REOPENER_DEMO_SECRET"  # noqa: S105 - the name of a variable
+CONTACT_ID, THREAD_ID = 597_753, 1_684
+"""A customer of its own: the one whom the examples name is as the sandbox made them, for who tries those."""
 TABLE = f"""
 [sources.{SOURCE}]
 kind = "{KIND.name}"
@@ -25,9 +27,16 @@ def new_secret() -> str:
 
 
 def reply(secret: str, *, event_id: str, now: datetime, origin: str) -> Request:
-    """A signed reply of the customer whose closed case the sandbox knows."""
+    """A signed reply of a customer of the sandbox's."""
     source = SourceSettings(name=SOURCE, kind=KIND.name, secrets=(Secret(secret),))
-    return KIND.sample(source, url=f"{origin}/webhooks/{SOURCE}", now=now, event_id=event_id)
+    return KIND.sample(
+        source,
+        url=f"{origin}/webhooks/{SOURCE}",
+        now=now,
+        event_id=event_id,
+        contact_id=CONTACT_ID,
+        thread_id=THREAD_ID,
+    )
 
 
 def shell_command(secret: str, request: Request) -> str:

@@ -113,7 +113,10 @@ class _Run:
         """Each child is told where those before it are; at the end, show that it works."""
         settings = self._settings
         admin_token = settings.admin_token.reveal() if settings.admin_token else self._kept_admin_token()
-        demo_secret = None if settings.sources else self._configure_demo()
+        on_sandbox = settings.acquire.api_key is None
+        # A source of the user's that has its name is left alone.
+        shows_demo = demo.SOURCE not in settings.sources and (on_sandbox or not settings.sources)
+        demo_secret = self._configure_demo() if shows_demo else None
         self._env |= {
             "REOPENER_ADMIN_TOKEN": admin_token,
             "REOPENER_DATA_DIR": str(self._data_dir),
@@ -123,7 +126,6 @@ class _Run:
             redis = RedisChild(self._data_dir, clock=self._clock, on_loading=self._show_loading)
             self._supervisor.start(redis)
             self._env["REDIS_URL"] = redis.url
-        on_sandbox = settings.acquire.api_key is None
         if on_sandbox:
             self._start_sandbox()
         self._start("receiver", "service", "serve")

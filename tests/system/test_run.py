@@ -22,6 +22,8 @@ import pytest
 
 from service import demo
 from service.clock import SystemClock
+from service.settings import Secret, SourceSettings
+from service.sources import KINDS
 
 ROOT = Path(__file__).parents[2]
 START_LIMIT_SECONDS = 60.0
@@ -135,6 +137,27 @@ def test_a_newcomer_sees_a_case_and_can_paste_the_curl(tmp_path, port):
         assert {str(reopen["new_case_id"]) for reopen in page["reopens"]} == {case_id}
         run.process.send_signal(signal.SIGINT)
         assert run.process.wait(30) == 0
+
+
+def test_a_sample_is_sent_beside_sources_of_ones_own(tmp_path, port):
+    """Without credentials a run with sources of the user's own sends its sample too, and leaves the customer
+    whom the examples name to whoever tries them.
+    """
+    (tmp_path / "reopener.toml").write_text(
+        '[sources.support]\nkind = "standard"\nsecret_env = "SUPPORT_SECRET"\n', "utf-8"
+    )
+    secret = demo.new_secret()
+    with running(tmp_path, port, SUPPORT_SECRET=secret) as run:
+        run.wait_for(r"sample +reopened, new case id (\d+)")
+        run.wait_for(r"(echo \))")
+        source = SourceSettings(name="support", kind="standard", secrets=(Secret(secret),))
+        now, url = SystemClock().now(), f"{run.url}/webhooks/support"
+        reply = KINDS["standard"].sample(source, url=url, now=now, event_id="first")
+        assert httpx.post(url, content=reply.body, headers=dict(reply.headers)).json()["status"] == "accepted"
+        token = run.wait_for(r"admin token\s+(\S+)")
+        _drained(run, token, accepted=2)
+        told = run.api("/api/reopens?source=support", token)
+        assert [(each["thread_id"], each["status"]) for each in told["reopens"]] == [(1683, "reopened")]
 
 
 def test_starting_again_finds_earlier_records(tmp_path, port):
