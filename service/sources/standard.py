@@ -162,7 +162,17 @@ _IDS = {prefix: header(f"{prefix}-id") for prefix in ("svix", "webhook")}
 KIND = Kind(
     name="standard",
     scheme=StandardScheme(),
-    reading=Reading((replace(BODY, event_id=computed("header webhook-id", _id_beside_signature)),), RULES),
+    # A reply may be of no ticket, and without words: neither is needed to go on with a thread that is told.
+    reading=Reading(
+        (
+            replace(
+                BODY,
+                event_id=computed("header webhook-id", _id_beside_signature),
+                promised=("type", "author"),
+            ),
+        ),
+        RULES,
+    ),
     sample_body=body_sample,
     sample_headers=lambda example: {"webhook-id": example.event_id},
     retry_window_seconds=4 * 86_400,  # the recommended schedule ends after about 76 hours

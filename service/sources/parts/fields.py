@@ -237,8 +237,8 @@ _NO_IDS = frozenset({bool, list, dict})
 
 
 def verbatim(value: object) -> str | None:
-    """The customer's text as it stands; None where there are no words in it."""
-    return value if isinstance(value, str) and value.strip() else None
+    """The customer's text as it stands, or the number a template made of it; None where there is none."""
+    return value if isinstance(value, str) and value.strip() else words(value)
 
 
 def plain(value: object) -> str | None:

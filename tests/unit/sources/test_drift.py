@@ -14,9 +14,7 @@ from tests.unit.sources.deliveries import request_of, source_of
 BY_NAME = {one.name: one for one in CONFIGURED}
 
 PROMISED = [
-    ("standard", "data.ticket_id"),
     ("standard", "data.author"),
-    ("standard", "data.message"),
     ("standard", "type"),
     ("zendesk", "detail.id"),
     ("zendesk", "event.comment.author.is_staff"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from dataclasses import replace
 from datetime import timedelta
 from unittest.mock import patch
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.domain.decide import Hold, decide
+from service.domain.decide import Accept, Hold, decide
 from service.sources import KINDS, CannotSign, Rejected
 from tests.unit.sources.deliveries import NOW, URL, request_of, source_of
 
@@ -183,6 +184,25 @@ def test_an_id_is_a_positive_integer_or_a_string_of_digits(name, written):
     decision = decide(event, KIND.rules(SOURCE))
     assert isinstance(decision, Hold)
     assert decision.reason == name.replace("_id", "_unknown")
+
+
+@pytest.mark.parametrize("name", ["ticket_id", "message", "ticket_status"])
+def test_a_reply_needs_neither_ticket_nor_words(name):
+    """Where contact and thread are told, an event without ticket, text or status is accepted as it is."""
+    request = sample()
+    body = json.loads(request.body)
+    del body["data"][name]
+    [event] = KIND.read(request_of(body, request.headers), SOURCE)
+    assert decide(event, KIND.rules(SOURCE)) == Accept(597752, 1683)
+
+
+def test_a_number_is_words_too():
+    """A template without quotation marks makes a number of the reply "5": it is not taken for no text."""
+    data = {"author": "customer", "contact_id": 1, "thread_id": 2}
+    for written, text in ((5, "5"), (2.5, "2.5"), (True, None), ([5], None), ("  ", None)):
+        body = {"type": "ticket.customer_replied", "data": data | {"message": written}}
+        [event] = KIND.read(request_of(body, {"webhook-id": "msg_1"}), SOURCE)
+        assert event.text == text
 
 
 def test_the_contracts_body_is_read_whole():
