@@ -32,6 +32,8 @@ def export(*, since: str | None, until: str | None, status: str | None, source: 
         since_ms=_ms("--from", since),
         until_ms=_ms("--to", until),
     )
+    if wanted.since_ms is not None and wanted.until_ms is not None and wanted.since_ms >= wanted.until_ms:
+        raise Ended("--to must be later than --from", status=2)
 
     async def write(ledger: Ledger) -> None:
         async for line, record in ledger.copies.lines(wanted):

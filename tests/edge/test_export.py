@@ -107,6 +107,8 @@ async def test_an_export_is_of_a_period(site: Site, ledger, monkeypatch):
     assert await ids("--source", "second") == []
     assert await ids("--to", "2020-01-01") == []
     assert len(await ids("--from", "2020-01-01T00:00:00Z")) == 6
+    nothing = await cli(site, monkeypatch, "export", "--from", "2020-02-01", "--to", "2020-01-01")
+    assert (nothing.exit_code, "--to must be later" in nothing.stderr) == (2, True)
 
 
 @pytest.fixture
