@@ -80,7 +80,7 @@ def text_of(told: Mapping[str, Any], name: str, *, longest: int, needed: bool = 
 
 def limit_of(query: Mapping[str, str], *, default: int = 50, most: int = 200) -> int:
     told = query.get("limit") or str(default)
-    if not (told.isascii() and told.isdigit() and 1 <= int(told[:9]) <= most):
+    if not (_is_number(told) and 1 <= int(told) <= most):
         raise Unclear(f"limit must be 1 to {most}.", code="bad_limit")
     return int(told)
 

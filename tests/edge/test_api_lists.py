@@ -58,6 +58,7 @@ def test_a_page_holds_fifty_at_first(site: Site):
     [
         ({"limit": "0"}, "bad_limit"),
         ({"limit": "201"}, "bad_limit"),
+        ({"limit": "0000000019999"}, "bad_limit"),
         ({"limit": "-1"}, "bad_limit"),
         ({"limit": "x"}, "bad_limit"),
         ({"limit": "1.5"}, "bad_limit"),
