@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from service.asking import LONGEST_NAME, Unclear, id_of, text_of
 from service.kept import unpacked
 from service.ledger.audit import line
 from service.policy import terms
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from service.ledger.forgetting import File, Kind
     from service.settings import Settings
 
+WHOM: Mapping[str, Kind] = {"contact_id": "contact", "email": "email", "ticket_id": "ticket"}
+"""What names a customer."""
 SUBJECTS: dict[str, str] = {"contact": "a contact", "email": "an address", "ticket": "a ticket"}
 FILES: dict[str, str] = {
     "rewriting": "Redis is writing its append-only file anew: until it has, what was erased is still in it.",
@@ -44,6 +47,17 @@ class Customer:
     kind: Kind
     value: str
     source: str | None = None
+
+
+def customer_of(told: Mapping[str, Any]) -> Customer:
+    """Whom somebody named, by one of `WHOM` and perhaps `source`. Raises `Unclear`."""
+    named = [name for name in WHOM if told.get(name) is not None]
+    if len(named) != 1:
+        raise Unclear(f"Say whom to forget by one of {', '.join(WHOM)}.", code="bad_customer")
+    (name,) = named
+    value = str(id_of(told, name)) if name == "contact_id" else text_of(told, name, longest=LONGEST_NAME)
+    source = text_of(told, "source", longest=LONGEST_NAME, needed=False) or None
+    return Customer(WHOM[name], value, source)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import click
 
+from service.asking import Unclear
 from service.cli import told
 from service.cli.acting import by
 from service.cli.opened import tool_settings, with_ledger
 from service.cli.told import Ended
-from service.domain.decide import canonical_id
-from service.forget import SUBJECTS, Customer
+from service.forget import SUBJECTS, customer_of
 from service.forget import forget as forget_customer
 from service.forget import told as told_of
 
@@ -25,19 +25,13 @@ def forget(
     yes: bool,
     as_json: bool,
 ) -> None:
-    customers = [
-        *([Customer("contact", contact, source)] if contact else ()),
-        *([Customer("email", email, source)] if email else ()),
-        *([Customer("ticket", ticket, source)] if ticket else ()),
-    ]
-    if len(customers) != 1:
+    if sum(bool(each) for each in (contact, email, ticket)) != 1:
         raise Ended("say whom: one of --contact, --email and --ticket", status=2)
-    (customer,) = customers
-    if customer.kind == "contact":
-        contact_id = canonical_id(customer.value)
-        if contact_id is None:
-            raise Ended("--contact must be a positive whole number", status=2)
-        customer = replace(customer, value=str(contact_id))
+    named = {"contact_id": contact or None, "email": email or None, "ticket_id": ticket or None}
+    try:
+        customer = customer_of({**named, "source": source})
+    except Unclear as unclear:
+        raise Ended(unclear.message, status=2) from None
     if not yes:
         click.confirm(f"Erase {SUBJECTS[customer.kind]} for good?", abort=True, err=True)
     settings = tool_settings()

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from service.asking import LONGEST_NAME
+from service.asking import Unclear
 from service.dashboard.door import by, field
 from service.dashboard.rendering import render
-from service.domain.decide import canonical_id
 from service.domain.errors import Conflict
-from service.forget import SUBJECTS, Customer, forget, told
+from service.forget import Customer, customer_of, forget, told
 from service.logs import get_logger
 
 if TYPE_CHECKING:
@@ -38,18 +37,8 @@ class ForgettingPage:
 
 
 def _customer(request: Request) -> Customer:
-    value, source = field(request, "value")[:LONGEST_NAME], field(request, "source")[:LONGEST_NAME] or None
-    if not value:
-        raise Conflict("nothing was erased: say whom")
-    match field(request, "kind"):
-        case "contact":
-            contact_id = canonical_id(value)
-            if contact_id is None:
-                raise Conflict("nothing was erased: a contact's id is a positive whole number")
-            return Customer("contact", str(contact_id), source)
-        case "email":
-            return Customer("email", value, source)
-        case "ticket":
-            return Customer("ticket", value, source)
-        case _:
-            raise Conflict(f"nothing was erased: choose {', '.join(SUBJECTS.values())}")
+    named = {field(request, "kind"): field(request, "value")}
+    try:
+        return customer_of({**named, "source": field(request, "source")})
+    except Unclear as unclear:
+        raise Conflict(f"nothing was erased: {unclear.message.rstrip('.')}") from None

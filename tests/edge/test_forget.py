@@ -236,7 +236,7 @@ async def test_forget_from_the_dashboard(site: Site, ledger):
     await stage(ledger)
     token = signed_in(site)
     told = {"csrf_token": token, "kind": "email", "value": " anna@example.com ", "source": ""}
-    for wrong in (told, {**told, "value": "", "sure": "yes"}, {**told, "kind": "contact", "sure": "yes"}):
+    for wrong in (told, {**told, "value": "", "sure": "yes"}, {**told, "kind": "contact_id", "sure": "yes"}):
         answer = site.client.post("/forget", data=wrong)
         assert (answer.status_code, "Nothing was erased" in answer.text) == (409, True)
     answer = site.client.post("/forget", data={**told, "sure": "yes"})
@@ -325,6 +325,8 @@ async def test_forget_from_a_shell(site: Site, ledger, monkeypatch):
     await stage(ledger)
     for name, value in site.environment.items():
         monkeypatch.setenv(name, value)
+    for wrong in (["--contact", "x"], ["--contact", "1", "--ticket", "2"], []):
+        assert CliRunner().invoke(main, ["forget", "--yes", *wrong]).exit_code == 2
     unsure = CliRunner().invoke(main, ["forget", "--ticket", "anna-4711"], input="n\n")
     assert unsure.exit_code == 1
     done = await asyncio.to_thread(
