@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import signal
 from typing import Any
 
 import pytest
@@ -51,6 +52,21 @@ class TestSending:
         assert ticks > 10
         hook.mode = "take"
         assert "did not end" in (sent.result() or "")
+
+    async def test_what_is_ended_has_ended(self, hook: Hook, monkeypatch: pytest.MonkeyPatch):
+        """A process that is killed over its time is waited for: none of them is left behind as a zombie."""
+        started: list[asyncio.subprocess.Process] = []
+        start = asyncio.create_subprocess_exec
+
+        async def noted(*command: str, **options: Any) -> asyncio.subprocess.Process:
+            started.append(await start(*command, **options))
+            return started[-1]
+
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", noted)
+        monkeypatch.setattr(sending, "SEND_SECONDS", 0.01)
+        (channel,) = channels(hook.address).channels
+        assert "did not end" in (await sending.send(channel, notice(), "") or "")
+        assert [each.returncode for each in started] == [-signal.SIGKILL]
 
     async def test_no_service_has_this_address(self):
         """An address that apprise does not know is told so."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from service.alerts.transitions import Notice
-from service.alerts.watcher import Watcher
+from service.alerts.watcher import TURN_MS, Watcher
 from service.clock import SystemClock
 from service.intake.spool import SpoolState
 from service.ledger import Ledger
@@ -22,6 +22,11 @@ async def until_async(holds: Any) -> None:
     async with asyncio.timeout(30):
         while not holds():  # noqa: ASYNC110 - it is another process that makes it so
             await asyncio.sleep(0.02)
+
+
+def redis_ms(server: Any) -> int:
+    seconds, microseconds = server.time()
+    return int(seconds) * 1000 + int(microseconds) // 1000
 
 
 class TestWatching:
@@ -92,6 +97,43 @@ class TestWatching:
         assert not await ledger.alerts.change(0, '{"b": 1}', [notice(id="other").text()], ["ALERTS_0"])
         assert await ledger.alerts.known() == (1, '{"a": 1}')
         assert server.llen("reopener:alerts:out:ALERTS_0") == 1
+
+    async def test_only_whose_turn_it_is_looks(self, ledger: Ledger, server):
+        """While it is another's turn nothing is noted; a turn taken is nobody else's until shortly before the
+        next look is due.
+        """
+        settings = channels("http://127.0.0.1/never-asked")
+        one, other = (Watcher(ledger, settings, SystemClock(), tick_seconds=20) for _ in range(2))
+        server.set("reopener:alerts:turn", "the other's")
+        await one.evaluate()
+        assert server.hget("reopener:alerts", "doc") is None
+        server.delete("reopener:alerts:turn")
+        await one.evaluate()
+        assert b"pending" in server.hget("reopener:alerts", "doc")
+        assert 0 < server.pttl("reopener:alerts:turn") <= TURN_MS
+        server.hdel("reopener:alerts", "doc")
+        await other.evaluate()
+        assert server.hget("reopener:alerts", "doc") is None
+
+    async def test_a_refused_message_is_tried_again_after_a_pause(self, ledger: Ledger, server):
+        """Each time twice as long after it was refused, and not before."""
+        asked: list[str] = []
+
+        async def refuse(_: Channel, what: Notice) -> str | None:
+            asked.append(what.id)
+            return "no"
+
+        settings = channels("http://127.0.0.1/never-asked")
+        watcher = Watcher(ledger, settings, SystemClock(), sending=refuse)
+        await ledger.alerts.change(0, "{}", [notice().text()], ["ALERTS_0"])
+        for tries, pause_ms in enumerate((5_000, 10_000, 20_000, 40_000), 1):
+            server.hset("reopener:alerts", "hold:ALERTS_0", "0")
+            before = redis_ms(server)
+            await watcher.deliver(settings.channels[0])
+            held_ms = int(server.hget("reopener:alerts", "hold:ALERTS_0"))
+            assert before + pause_ms <= held_ms <= redis_ms(server) + pause_ms
+            await watcher.deliver(settings.channels[0])
+            assert len(asked) == tries
 
     async def test_nobody_tries_for_ever(self, ledger: Ledger, server):
         """A message that is refused five times is given up, told so, and the next one goes on."""
