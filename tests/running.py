@@ -204,9 +204,10 @@ def site_on(variables: Mapping[str, str]) -> Iterator[Site]:
 
 
 @contextmanager
-def served(app: Any) -> Iterator[str]:
-    """The app on the server that we run it on; its origin."""
+def served(app: Any, *, lifespan: str = "on") -> Iterator[str]:
+    """The app on the server that we run it on; its origin. `lifespan` is "off" where the app knows none."""
     config = server.config(app, host="127.0.0.1", port=0)
+    config.lifespan = lifespan
     logging.getLogger("uvicorn.access").propagate = True  # which it takes away for the whole process
     listening = config.bind_socket()
     serving = uvicorn.Server(config)

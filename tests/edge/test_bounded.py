@@ -15,13 +15,8 @@ from tests.running import served
 HEAD = b"POST /webhooks/x HTTP/1.1\r\nhost: test\r\n"
 
 
-async def app(scope, receive, send):
+async def app(_scope, receive, send):
     """Reads all, then answers."""
-    if scope["type"] != "http":
-        for stage in ("startup", "shutdown"):
-            await receive()
-            await send({"type": f"lifespan.{stage}.complete"})
-        return
     while (message := await receive())["type"] == "http.request" and message.get("more_body"):
         pass
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
@@ -30,7 +25,7 @@ async def app(scope, receive, send):
 
 @contextmanager
 def connected() -> Iterator[socket.socket]:
-    with served(app) as origin:
+    with served(app, lifespan="off") as origin:
         parts = urlsplit(origin)
         with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
             yield connection

@@ -20,11 +20,6 @@ def acquire(*, answers: bool):
     asked, all_asked = set(), asyncio.Event()
 
     async def app(scope, receive, send):
-        if scope["type"] != "http":
-            for stage in ("startup", "shutdown"):
-                await receive()
-                await send({"type": f"lifespan.{stage}.complete"})
-            return
         if scope["method"] == "POST":
             told = {"list": [{"contactId": each, "value": f"{each}@example.com"} for each in CONTACTS]}
         else:
@@ -52,7 +47,7 @@ async def search(origin: str):
 
 async def test_contacts_are_asked_for_side_by_side():
     """A page with many contacts takes as long as the slowest of them, and shows them in Acquire's order."""
-    with served(acquire(answers=True)) as origin:
+    with served(acquire(answers=True), lifespan="off") as origin:
         found = await search(origin)
     assert [(each.id, [thread.id for thread in each.threads]) for each in found] == [
         (each, [10 * each]) for each in CONTACTS
@@ -62,5 +57,8 @@ async def test_contacts_are_asked_for_side_by_side():
 async def test_a_search_ends_where_acquire_hangs(monkeypatch):
     """Nobody waits for a page that Acquire keeps from coming."""
     monkeypatch.setattr(contacts, "SEARCH_SECONDS", 0.3)
-    with served(acquire(answers=False)) as origin, pytest.raises(CannotSearch, match="could not be asked"):
+    with (
+        served(acquire(answers=False), lifespan="off") as origin,
+        pytest.raises(CannotSearch, match="could not be asked"),
+    ):
         await search(origin)

@@ -7,30 +7,10 @@ from dataclasses import replace
 from service.domain.cases import Case, Look
 from service.domain.plan import target
 from service.domain.settle import settle
-from service.domain.threads import (
-    Claim,
-    Effect,
-    Intent,
-    Thread,
-    with_claim,
-    with_clock_set_back,
-)
+from service.domain.threads import Claim, Effect, Thread, with_claim, with_clock_set_back
+from tests.unit.lost import CREATE, ROOT, WORDS
 
-ROOT = Case(id=10, thread_id=10, status="closed", closed=True, text="the first words")
-WORDS = "It broke again, and nobody answers"
-ABSENT = Intent(
-    reopen_id="r",
-    attempt=1,
-    kind="create",
-    seen=frozenset({10}),
-    view="thread",
-    token="rx-none",
-    words=WORDS,
-    at_ms=0,
-    ends_by_ms=10_000,
-    empty_looks=2,
-    state="absent",
-)
+ABSENT = replace(CREATE, empty_looks=2, state="absent")
 
 
 def test_the_case_of_a_late_call_does_not_take_what_follows():

@@ -6,22 +6,10 @@ from dataclasses import replace
 
 from service.domain.cases import Case, Look
 from service.domain.settle import Absent, Adopted, Undecided, Unreadable, examine
-from service.domain.threads import Intent, Thread
+from service.domain.threads import Thread
+from tests.unit.lost import CREATE, ROOT
 
 SETTLE_MS = 15_000
-ROOT = Case(id=10, thread_id=10, status="closed", closed=True, text="the first words")
-CREATE = Intent(
-    reopen_id="r",
-    attempt=1,
-    kind="create",
-    seen=frozenset({10}),
-    view="thread",
-    token="rx-none",
-    words="It broke again, and nobody answers",
-    at_ms=0,
-    ends_by_ms=10_000,
-    empty_looks=1,
-)
 THREAD = Thread(id=10, intents=(CREATE,))
 LONG_AFTER_MS = 3_600_000
 
