@@ -273,6 +273,7 @@ SCHEMAS: dict[str, Schema] = {
             "left": COUNT,
             "in_work": COUNT,
             "taken_back": COUNT,
+            "cut_short": FLAG,
             "ended": COUNTS,
         }
     ),

@@ -160,6 +160,7 @@ def bulk(record: Bulk) -> dict[str, Any]:
         "left": record.left,
         "in_work": record.in_work,
         "taken_back": record.taken_back,
+        "cut_short": record.is_cut_short,
         "ended": record.ended,
     }
 

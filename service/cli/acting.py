@@ -77,7 +77,8 @@ def switch(*, paused: bool, as_json: bool) -> None:
 def _row(bulk: Bulk) -> tuple[object, ...]:
     ended = ", ".join(f"{count} {status}" for status, count in sorted(bulk.ended.items())) or "0"
     numbers = (bulk.taken, bulk.left, bulk.in_work, ended, bulk.taken_back)
-    return (bulk.id, f"{bulk.verb} {bulk.subject}", bulk.state, *numbers)
+    state = "cut short" if bulk.is_cut_short else bulk.state
+    return (bulk.id, f"{bulk.verb} {bulk.subject}", state, *numbers)
 
 
 async def _retry_all(ledger: Ledger, status: Status, source: str | None) -> Bulk:

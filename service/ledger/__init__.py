@@ -61,6 +61,7 @@ All keys begin with `reopener:`
     audit                  stream  who did what
     bulks, bulk:{id}       zset, hash  verbs for many by time; how far each is
     bulk:{id}:left         zset    its reopens that are still to be begun, by position
+    bulks:listed           set     those whose list is still being made
     bulks:lanes, bulks:work, bulks:news  whose turn it is; what was begun, of which; differs when one went on
     breaker, calls         hash    the account's breaker; how the latest calls ended, by second
     rate, budget                   when the rate limit's bucket is full again; what retries may call

@@ -55,7 +55,8 @@ class Bulk:
 
     `taken` were taken up, `refused` had gone on meanwhile and were left as they were. Of those taken up,
     `left` are still to be begun, `taken_back` were not begun and are as they were, and `ended` counts the
-    others by the status they came to (`retrying`: an ordinary retry by now).
+    others by the status they came to (`retrying`: an ordinary retry by now). `is_cut_short`: whoever listed
+    them went away in the middle of it, and those missing are as they were.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Bulk:
     left: int
     taken_back: int
     ended: dict[str, int] = field(default_factory=dict)
+    is_cut_short: bool = False
 
     @property
     def goes_on(self) -> bool:
@@ -115,6 +117,7 @@ class Bulks:
         pipe = self._redis.pipeline(transaction=True)
         pipe.hset(_key(bulk_id), mapping=told)  # type: ignore[arg-type]
         pipe.expire(_key(bulk_id), LONGEST_SECONDS)
+        pipe.sadd(f"{P}bulks:listed", bulk_id)
         pipe.zadd(f"{P}bulks", {bulk_id: now_ms})
         pipe.zremrangebyrank(f"{P}bulks", 0, -MOST_SHOWN - 1)
         await ask(pipe.execute())
@@ -219,4 +222,5 @@ def _bulk(bulk_id: str, fields: dict[bytes, bytes], left: int) -> Bulk | None:
         left=left,
         taken_back=int(told.get("taken_back", "0")),
         ended={name[3:]: int(value) for name, value in told.items() if name.startswith("to:")},
+        is_cut_short=bool(told.get("is_cut_short")),
     )

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from bench import backlog
+from service.domain.errors import LedgerUnavailable
 from service.domain.reopens import Status
 from service.ledger import Ledger
 from service.ledger.audit import By
@@ -30,6 +31,37 @@ def scripts(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, 
 
     monkeypatch.setattr(ledger.scripts, "run", noted)
     return calls
+
+
+async def test_what_lost_its_receiver_is_over(redis_url, ledger, connection, monkeypatch):
+    """A bulk whose receiver goes away while it lists is over a minute later, and says that some are missing;
+    one whose receiver only takes its time is not.
+    """
+    await asyncio.to_thread(backlog.admit, redis_url, AT_ONCE + 10)
+    run, many = ledger.scripts.run, []
+
+    async def dies_at_the_second(name: str, *args: str | bytes | int) -> object:
+        many.extend([name] * (name == "many"))
+        if len(many) == 2:
+            raise LedgerUnavailable("gone")
+        return await run(name, *args)
+
+    monkeypatch.setattr(ledger.scripts, "run", dies_at_the_second)
+    with pytest.raises(LedgerUnavailable):
+        await _do(ledger, "cancel", Status.QUEUED)
+    monkeypatch.undo()
+    await ledger.bulks.feed()
+    (told,) = await ledger.bulks.latest()
+    assert (told.state, told.ended, told.goes_on) == ("running", {"cancelled": AT_ONCE}, True)
+    await connection.hset(f"reopener:bulk:{told.id}", "updated_ms", "1")
+    await ledger.bulks.feed()
+    (told,) = await ledger.bulks.latest()
+    assert (told.state, told.ended, told.goes_on) == ("done", {"cancelled": AT_ONCE}, False)
+    assert told.is_cut_short
+    assert not await connection.exists("reopener:bulks:listed")
+    rest = await _do(ledger, "cancel", Status.QUEUED)
+    assert (rest.taken, rest.is_cut_short) == (10, False)
+    assert not await connection.exists("reopener:bulks:listed")
 
 
 async def _do(ledger, verb, status):

@@ -29,8 +29,9 @@ local function end_bulk_where_over(bulk, now, kept)
     return
   end
   if b[1] == 'running' then
-    redis.call('HSET', key, 'state', 'done', 'ended_ms', text(now))
+    redis.call('HSET', key, 'state', 'done', 'ended_ms', text(now), 'is_cut_short', b[2] == '1' and '' or '1')
   end
+  redis.call('SREM', P .. 'bulks:listed', bulk)
   redis.call('EXPIRE', key, kept)
   redis.call('INCR', P .. 'bulks:news')
 end

@@ -23,6 +23,11 @@ for i = 1, #begun_before, 2 do
   end
 end
 
+-- Those whose list is still being made: nothing of theirs may be left to end them, where its receiver went away.
+for _, bulk in ipairs(redis.call('SMEMBERS', P .. 'bulks:listed')) do
+  end_bulk_where_over(bulk, now, kept)
+end
+
 local why, _, probing = blocked(now, account())
 local begun = {}
 if why or probing then

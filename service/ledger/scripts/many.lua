@@ -52,6 +52,7 @@ elseif done > 0 then
 end
 if ARGV[8] == '1' then
   redis.call('HSET', key, 'is_whole', '1')
+  redis.call('SREM', P .. 'bulks:listed', bulk)
   end_bulk_where_over(bulk, now, ARGV[9])
 end
 redis.call('INCR', P .. 'bulks:news')
