@@ -3,48 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import redis.asyncio
-from click.testing import CliRunner
 from redis import Redis
 
-from service.cli.commands import main
 from service.clock import SystemClock
 from service.domain.ports import Claimed, Write
 from service.domain.reopens import Policy, Status
 from service.domain.threads import Intent, with_intent
 from service.embedded import EmbeddedRedis
 from service.forget import Customer, forget
-from service.kept import packed
 from service.ledger import open_ledger
 from service.ledger.admission import HalfReply, hashed
 from service.ledger.audit import By
-from service.ledger.packing import unpacked_json
-from service.ledger.requests import KeptRequest
 from service.queue import Bells
 from service.settings import load
-from service.sources.base import Request
+from tests.edge.customers import ANNA, TRACES, found_in, stage, traces
 from tests.edge.intake.spooling import receiving, tried_one
 from tests.edge.test_retention import ended, event
 from tests.edge.told import refused
-from tests.running import ROOT, TOKEN, Site, environment, everything, reply, site_on, until
+from tests.running import ROOT, Site, environment, everything, reply, site_on, until
 
-ANNA = {
-    "ticket_id": "anna-4711",
-    "contact_id": 815_4711,
-    "thread_id": 77_001,
-    "message": "My heliotrope kettle",
-}
-BEN = {"ticket_id": "ben-4712", "contact_id": 815_9999, "thread_id": 77_002, "message": "Ben is here"}
 IDS = {name: ANNA[name] for name in ("ticket_id", "contact_id", "thread_id")}
 WHOM = ({"contact_id": 8154711}, {"email": " Anna@Example.COM"}, {"ticket_id": "anna-4711"})
-TRACES = ("anna", "8154711", "77001", "heliotrope", "msg_anna")
 
 
 @pytest.fixture(autouse=True)
@@ -52,41 +37,8 @@ def _sure(monkeypatch):
     monkeypatch.setattr("service.forget.OUTLASTS_SECONDS", 0)
 
 
-def traces(server: Redis) -> list[str]:
-    """What of Anna is in Redis, packed or not."""
-    kept = [server.get(key).decode().rsplit("\0", 1) for key in server.keys("reopener:d:*")]
-    raw = [zlib.decompress(server.get(key).split(b"\0", 2)[2]) for key in server.keys("reopener:raw:*")]
-    text = everything(server) + "".join(f"{head} {unpacked_json(rest)}" for head, rest in kept) + str(raw)
-    return [trace for trace in TRACES if trace in text.lower()]
-
-
-def signed_in(site: Site) -> str:
-    """What a form of the session that is begun has to show."""
-    site.client.post("/login", data={"token": TOKEN})
-    return site.client.get("/audit").text.split('name="csrf_token" value="')[1].split('"')[0]
-
-
 def in_files(folder: Path) -> bytes:
     return b"".join(each.read_bytes() for each in folder.rglob("*") if each.is_file())
-
-
-async def stage(ledger) -> None:
-    """Two customers, each with a reopen that is done, one that is dead, and one that is held."""
-    for number, (name, who) in enumerate((("anna", ANNA), ("ben", BEN))):
-        told = {"ticket_id": who["ticket_id"], "contact_id": who["contact_id"], "thread_id": who["thread_id"]}
-        told |= {"text": who["message"], "address": f"{name}@example.com", "body_hash": f"hash-{name}"}
-        for place in range(3):
-            more = {"held_for": "drift", "detail": "a.b"} if place == 2 else {}
-            mine = {"event_id": f"msg_{name}_{place}", "message_key": f"{name}-{place}".encode().hex()}
-            await ledger.admissions.admit([event(10 * number + place, **told, **mine, **more)])
-        await ended(ledger, f"id-{10 * number:04}", Status.REOPENED, new_case_id=90_000 + number)
-        await ended(
-            ledger, f"id-{10 * number + 1:04}", Status.DEAD, reason="refused", detail="contact is gone"
-        )
-        body = json.dumps(who).encode()
-        request = Request(method="POST", url="/webhooks/support", headers={}, query={}, body=body)
-        kept = KeptRequest(f"delivery-{number}", "support", 1, packed(request))
-        await ledger.requests.keep([kept], ttl_ms=60_000)
 
 
 @pytest.mark.parametrize("whom", WHOM)
@@ -94,7 +46,7 @@ async def test_nothing_is_left_of_a_customer(site: Site, ledger, caplog, whom):
     """By contact, address or ticket: nothing in Redis tells of them, nor does a line of the log."""
     caplog.set_level(logging.DEBUG)
     await stage(ledger)
-    site.api("PUT", "/api/links/support/anna-4711", {"contact_id": 8154711, "thread_id": 77001})
+    site.api("PUT", "/api/links/support/anna-4711", {"contact_id": 8154711, "thread_id": 770014711})
     told = {"reason": "anna asked for it"}
     again = site.api("POST", "/api/reopens/id-0001/run-again", told).json()
     site.deliver(reply(**{**ANNA, "author": "agent"}), event_id="msg_anna_ignored")
@@ -108,7 +60,7 @@ async def test_nothing_is_left_of_a_customer(site: Site, ledger, caplog, whom):
     assert site.api("GET", f"/api/reopens/{again['id']}").status_code == 404
     site.redis.delete(*site.redis.keys("rq:*"))
     assert traces(site.redis) == []
-    assert not [word for word in TRACES if word in caplog.text.lower()]
+    assert found_in(caplog.text) == []
     stats = site.stats()
     assert stats["balanced"]
     assert (stats["accepted"], stats["removed"]) == (3, 4)
@@ -150,7 +102,7 @@ async def test_what_waits_on_a_receivers_disk_does_not_come_back(
     """Deliveries that came before and wait in a spool are dropped as they come in; later ones are taken."""
     monkeypatch.setattr("service.intake.detour.AGAIN_SECONDS", 0.005)
     await stage(ledger)
-    site.api("PUT", "/api/links/support/anna-4711", {"contact_id": 8154711, "thread_id": 77001})
+    site.api("PUT", "/api/links/support/anna-4711", {"contact_id": 8154711, "thread_id": 770014711})
     told = {**IDS, "source": "support", "text": ANNA["message"], "address": "anna@example.com"}
     told["reopen_id"] = "msganna20"
     by_ticket_alone = {**told, "reopen_id": "msganna21", "contact_id": None, "thread_id": None}
@@ -231,22 +183,6 @@ async def test_the_append_only_file_is_written_anew(tmp_path):
         server.stop()
 
 
-async def test_forget_from_the_dashboard(site: Site, ledger):
-    """An admin forgets a customer at the foot of the audit log, having ticked that it is meant."""
-    await stage(ledger)
-    token = signed_in(site)
-    told = {"csrf_token": token, "kind": "email", "value": " anna@example.com ", "source": ""}
-    for wrong in (told, {**told, "value": "", "sure": "yes"}, {**told, "kind": "contact_id", "sure": "yes"}):
-        answer = site.client.post("/forget", data=wrong)
-        assert (answer.status_code, "Nothing was erased" in answer.text) == (409, True)
-    answer = site.client.post("/forget", data={**told, "sure": "yes"})
-    assert answer.status_code == 200
-    assert "3 reopens" in answer.text
-    site.redis.delete(*site.redis.keys("rq:*"))
-    assert traces(site.redis) == []
-    assert "an address" in site.client.get("/audit").text
-
-
 async def test_a_repeat_of_what_was_forgotten_is_a_duplicate(site: Site, ledger):
     """Its helpdesk repeats an event of theirs: it is known, and brings nothing back."""
     await stage(ledger)
@@ -285,7 +221,7 @@ async def test_what_is_unsettled_stays_as_ids_alone(ledger, site: Site):
         thread = with_intent(thread, replace(intent, state=state))
     await ledger.leases.finish(claimed.lease, thread, Write(replace(claimed.reopen, status=Status.DEAD)))
     site.api("POST", "/api/forget", {"contact_id": 8154711})
-    kept = (await ledger.reads.thread(77_001)).thread
+    kept = (await ledger.reads.thread(770_014_711)).thread
     assert [(each.attempt, each.words) for each in kept.intents] == [(2, None)]
     assert "heliotrope" not in everything(site.redis)
 
@@ -312,27 +248,3 @@ async def _forget(site: Site, whom: dict[str, object]) -> None:
 def _ignored(site: Site) -> list[str]:
     told = site.api("GET", "/api/deliveries?verdict=ignored").json()["deliveries"]
     return sorted(each["source"] for each in told)
-
-
-def test_forget_wants_one_customer(site: Site):
-    """None, two, or somebody unreadable is refused with what to mend."""
-    for whom in ({}, {"email": "a@example.com", "ticket_id": "1"}, {"contact_id": "x"}, {"mail": "a"}):
-        assert site.api("POST", "/api/forget", whom).status_code == 400
-
-
-async def test_forget_from_a_shell(site: Site, ledger, monkeypatch):
-    """`reopener forget` asks first, tells how much there was, and does the same."""
-    await stage(ledger)
-    for name, value in site.environment.items():
-        monkeypatch.setenv(name, value)
-    for wrong in (["--contact", "x"], ["--contact", "1", "--ticket", "2"], []):
-        assert CliRunner().invoke(main, ["forget", "--yes", *wrong]).exit_code == 2
-    unsure = CliRunner().invoke(main, ["forget", "--ticket", "anna-4711"], input="n\n")
-    assert unsure.exit_code == 1
-    done = await asyncio.to_thread(
-        CliRunner().invoke, main, ["forget", "--contact", "0008154711", "--yes", "--json"]
-    )
-    assert done.exit_code == 0, done.output
-    assert json.loads(done.output)["reopens"] == 3
-    site.redis.delete(*site.redis.keys("rq:*"))
-    assert traces(site.redis) == []

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sqlite3
 import threading
 
 import pytest
 
 from service.clock import SystemClock
-from service.domain.errors import LedgerUnavailable, Overloaded
 from service.domain.reopens import reopen_id
-from service.intake import commit, line
+from service.intake import commit
 from service.intake import detour as detours
 from service.intake.spool import Spool
 from service.ledger.admission import Admission, packed_delivery
@@ -185,46 +183,6 @@ async def test_what_waited_has_the_place_of_when_it_came(ledger, connection, tmp
     assert await waiting_in(connection) == ["late", "direct"]
 
 
-async def test_a_disk_that_fails_is_told_as_not_stored(ledger, connection, tmp_path):
-    """Where the disk takes nothing, the delivery is refused; the next is taken when the disk is well."""
-    async with receiving(ledger, tmp_path / "spool") as receiver:
-        receiver.way.is_cut = lambda: True
-        await receiver.commit.admit([event("kept")])
-        receiver.spool._db.execute("PRAGMA query_only = ON")
-        with pytest.raises(LedgerUnavailable, match="cannot be written"):
-            await receiver.commit.admit([event("lost")])
-        receiver.spool._db.execute("PRAGMA query_only = OFF")
-        await receiver.commit.admit([event("kept too")])
-        receiver.way.is_cut = lambda: False
-        await receiver.drained()
-    assert await waiting_in(connection) == ["kept", "kept too"]
-
-
-async def test_a_disk_that_hangs_keeps_nobody_waiting(ledger, connection, tmp_path, monkeypatch):
-    """Where the disk hangs, all who wait are refused within the time to write, and later ones at once."""
-    monkeypatch.setattr(detours, "WRITE_SECONDS", 0.05)
-    async with receiving(ledger, tmp_path / "spool") as receiver:
-        receiver.way.is_cut = lambda: True
-        goes_on = asyncio.Event()
-        loop, write = asyncio.get_running_loop(), receiver.spool.write
-
-        def hang(deliveries):
-            asyncio.run_coroutine_threadsafe(goes_on.wait(), loop).result()
-            return write(deliveries)
-
-        monkeypatch.setattr(receiver.spool, "write", hang)
-        at_once = await asyncio.gather(
-            *(receiver.commit.admit([event(f"e{n}")]) for n in range(9)), return_exceptions=True
-        )
-        assert {type(each) for each in at_once} == {LedgerUnavailable}
-        with pytest.raises(LedgerUnavailable, match="hangs"):
-            await receiver.commit.admit([event("later")])
-        goes_on.set()
-        receiver.way.is_cut = lambda: False
-        await receiver.drained()
-    assert await waiting_in(connection) == [f"e{n}" for n in range(9)]
-
-
 async def test_what_redis_refuses_blocks_nobody_and_is_kept(ledger, connection, tmp_path):
     """A delivery with a key of another type in its way is set apart, and asked for again later."""
     folder = tmp_path / "spool"
@@ -270,34 +228,3 @@ async def test_what_redis_refused_is_asked_for_again(ledger, connection, tmp_pat
         receiver.way.is_refused = lambda _: False
         await receiver.until(lambda: not receiver.detour.state.refused and not receiver.detour.is_taken)
     assert await waiting_in(connection) == ["once refused"]
-
-
-async def test_a_disk_that_is_slow_has_a_bounded_line(ledger, tmp_path, monkeypatch):
-    """What comes while many wait for the disk is refused at once, and what waits is written."""
-    async with receiving(ledger, tmp_path / "spool") as receiver:
-        # Redis is asked for all ten, and what it does not take finds a short line.
-        receiver.way.is_cut = lambda: monkeypatch.setattr(line, "MOST_WAITING", 3) or True
-        async with asyncio.timeout(10):
-            told = await asyncio.gather(
-                *(receiver.commit.admit([event(f"e{n}")]) for n in range(10)), return_exceptions=True
-            )
-        assert [type(each) for each in told] == [list] * 3 + [Overloaded] * 7
-
-
-async def test_a_disk_that_cannot_be_read_is_read_again(ledger, connection, tmp_path, monkeypatch):
-    """What waits is not lost where reading it fails."""
-    async with receiving(ledger, tmp_path / "spool") as receiver:
-        receiver.way.is_cut = lambda: True
-        await receiver.commit.admit([event("kept")])
-        read, faults = receiver.spool.first, [sqlite3.OperationalError("disk I/O error"), OSError("gone")]
-
-        def first(*how: int):
-            if faults:
-                raise faults.pop()
-            return read(*how)
-
-        monkeypatch.setattr(receiver.spool, "first", first)
-        receiver.way.is_cut = lambda: False
-        await receiver.drained()
-        assert not faults
-    assert await waiting_in(connection) == ["kept"]
