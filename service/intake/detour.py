@@ -138,8 +138,12 @@ class Detour:
         self._is_stuck = True
         for each in [*batch, *self._line.all()]:
             each.resolve(LedgerUnavailable("Redis is away, and the spool's disk hangs"))
-        with suppress(sqlite3.Error, OSError):
+        try:
             await written
+        except (sqlite3.Error, OSError):
+            pass  # nobody waits for it any more
+        except Exception:
+            log.exception("spool.fault")
         self._is_stuck = False
 
     async def _drain(self) -> None:

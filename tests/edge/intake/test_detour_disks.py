@@ -11,7 +11,7 @@ from service.domain.errors import LedgerUnavailable, Overloaded
 from service.intake import commit, line
 from service.intake import detour as detours
 from tests.edge.events import event
-from tests.edge.intake.spooling import receiving, waiting_in
+from tests.edge.intake.spooling import receiving, tried_one, waiting_in
 
 MB = 1024 * 1024
 
@@ -61,6 +61,31 @@ async def test_a_disk_that_hangs_keeps_nobody_waiting(ledger, connection, tmp_pa
         receiver.way.is_cut = lambda: False
         await receiver.drained()
     assert await waiting_in(connection) == [f"e{n}" for n in range(9)]
+
+
+async def test_a_disk_that_hung_is_used_again_whatever_came_of_it(ledger, connection, tmp_path, monkeypatch):
+    """Where writing ends in a fault of ours after all who waited were refused, what comes then is written."""
+    monkeypatch.setattr(detours, "WRITE_SECONDS", 0.05)
+    async with receiving(ledger, tmp_path / "spool") as receiver:
+        receiver.way.is_cut = lambda: True
+        goes_on, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def hang(_):
+            asyncio.run_coroutine_threadsafe(goes_on.wait(), loop).result()
+            raise ZeroDivisionError
+
+        with monkeypatch.context() as hanging:
+            hanging.setattr(receiver.spool, "write", hang)
+            with pytest.raises(LedgerUnavailable, match="hangs"):
+                await receiver.commit.admit([event("lost")])
+        monkeypatch.setattr(detours, "WRITE_SECONDS", 10.0)
+        goes_on.set()
+        async with asyncio.timeout(20):
+            while await tried_one(receiver, event("later")) != "accepted":
+                pass
+        receiver.way.is_cut = lambda: False
+        await receiver.drained()
+    assert await waiting_in(connection) == ["later"]
 
 
 async def test_a_disk_that_is_slow_has_a_bounded_line(ledger, tmp_path, monkeypatch):
