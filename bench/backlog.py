@@ -67,7 +67,7 @@ def attempts(client: redis.Redis) -> tuple[int, int]:
     keys = list(client.scan_iter("reopener:r:*", count=1000))
     spent = [int(client.hget(key, "spent") or 0) for key in keys]
     archived = (client.get(key) or b"" for key in client.scan_iter("reopener:d:*", count=1000))
-    spent += [int(archived_fields("", kept.decode()).get("spent", 0)) for kept in archived]
+    spent += [int(archived_fields("", kept).get("spent", 0)) for kept in archived]
     return sum(each > 0 for each in spent), len(spent)
 
 

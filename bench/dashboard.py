@@ -47,8 +47,13 @@ for _, each in ipairs(cjson.decode(ARGV[1])) do
   redis.call('HSET', P .. 'r:' .. each.id, unpack(each.fields))
   set_status(each.id, each.status)
   find(each.id, each.case)
-  if each.rest then
-    archive(each.id, each.rest)
+  if each.status == 'reopened' then
+    local flat, r = redis.call('HGETALL', P .. 'r:' .. each.id), {}
+    for i = 1, #flat, 2 do
+      r[flat[i]] = flat[i + 1]
+    end
+    leave_status(each.id, r)
+    archive(each.id, r, ARGV[2])
   end
 end
 """
@@ -140,7 +145,7 @@ async def _fill(url: str, finished: int, dead: int) -> None:
     for start in range(0, finished + dead, BATCH):
         numbers = range(start, min(start + BATCH, finished + dead))
         await ledger.admissions.admit([_admission(number) for number in numbers])
-        await end(args=[json.dumps([_ended(number, every) for number in numbers])])
+        await end(args=[json.dumps([_ended(number, every) for number in numbers]), REST])
     await ledger.account.note([_ignored(number) for number in range(IGNORED)])
     await connection.delete("rq:queue:reopener", "reopener:bells", "reopener:due")
     await connection.aclose()
@@ -169,13 +174,12 @@ def _ended(number: int, every: int) -> dict[str, object]:
     is_dead = number % every == 0
     said = ["reason", "refused", "detail", f"contact {number} is blocked for reason {chr(97 + number % 26)}"]
     fields = said if is_dead else ["new_case_id", str(1_000_000 + number)]
-    told = {
+    return {
         "id": _id(number),
         "status": "dead" if is_dead else "reopened",
         "case": "" if is_dead else str(1_000_000 + number),
         "fields": [*fields, "attempts", ATTEMPTS],
     }
-    return told if is_dead else told | {"rest": REST}
 
 
 def _id(number: int) -> str:

@@ -7,9 +7,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from service.domain.reopens import Attempt, AttemptOutcome, Call, Reopen, Status
+from service.domain.reopens import DONE, Attempt, AttemptOutcome, Call, Reopen, Status
 from service.domain.threads import Intent
-from service.ledger.packing import compact_ascii, packed_json, unpacked_json
+from service.ledger.packing import compact_ascii, packed_bytes, unpacked
 
 ADMISSION_ONLY = frozenset(
     {
@@ -28,11 +28,10 @@ ADMISSION_ONLY = frozenset(
 """Fields that admission writes and a worker never does, so that both may write at the same time."""
 
 
+HEAD_BYTES = 12
+"""An archived reopen begins so: its status' first letter, position (5 bytes), and when it was admitted."""
 ARCHIVED = (
-    "status",
     "source",
-    "position",
-    "created_ms",
     "lasted_ms",
     "event_id",
     "ticket_id",
@@ -49,12 +48,15 @@ ARCHIVED = (
     "mark",
     "rest",
 )
-"""What an archived reopen is, in this order; common.lua has the same list."""
+"""What follows, in this order, each ended by NUL; common.lua has the same list."""
 _NOT_KEPT = frozenset(
     {
         "id",
-        "attempts",
+        "status",
+        "position",
+        "created_ms",
         "updated_ms",
+        "attempts",
         "box",
         "next_ms",
         "claims",
@@ -64,7 +66,8 @@ _NOT_KEPT = frozenset(
         *ARCHIVED,
     }
 )
-"""What nobody asks a reopen that is done for, and what stands in the archive by name."""
+"""What nobody asks a reopen that is done for, and what stands in the archive by itself."""
+_DONE = {status.value[:1].encode(): status.value for status in DONE}
 
 
 def reopen_from(fields: dict[str, str]) -> Reopen:
@@ -113,7 +116,7 @@ def worker_fields(reopen: Reopen) -> list[str]:
     return [*flat, "attempts", attempts_text(reopen.attempts)]
 
 
-def archive_rest(reopen: Reopen) -> str:
+def archive_rest(reopen: Reopen) -> bytes:
     """What the archive keeps of a reopen beside what scripts ask for."""
     told: dict[str, Any] = {}
     for name, field in Reopen.__dataclass_fields__.items():
@@ -122,16 +125,22 @@ def archive_rest(reopen: Reopen) -> str:
             told[name] = str(value)
     if reopen.attempts:
         told["attempts"] = _shifted(_attempts_told(reopen.attempts), -reopen.created_ms)
-    return packed_json(told)
+    return packed_bytes(told)
 
 
-def archived_fields(reopen_id: str, kept: str) -> dict[str, str]:
+def archived_fields(reopen_id: str, kept: bytes) -> dict[str, str]:
     """The fields of an archived reopen, as a hash would hold them."""
-    fields = dict(zip(ARCHIVED, kept.split("\0"), strict=True))
-    rest = unpacked_json(fields.pop("rest"))
-    fields["updated_ms"] = str(int(fields["created_ms"]) + int(fields.pop("lasted_ms")))
+    *values, packed = kept[HEAD_BYTES:].split(b"\0", len(ARCHIVED) - 1)
+    fields = {
+        name: value.decode("utf-8", "surrogateescape")
+        for name, value in zip(ARCHIVED[:-1], values, strict=True)
+    }
+    position, created_ms = int.from_bytes(kept[1:6], "big"), int.from_bytes(kept[6:HEAD_BYTES], "big")
+    fields |= {"status": _DONE[kept[:1]], "position": str(position), "created_ms": str(created_ms)}
+    fields["updated_ms"] = str(created_ms + int(fields.pop("lasted_ms")))
+    rest = unpacked(packed)
     if "attempts" in rest:
-        rest["attempts"] = json.dumps(_shifted(rest["attempts"], int(fields["created_ms"])))
+        rest["attempts"] = json.dumps(_shifted(rest["attempts"], created_ms))
     return {"id": reopen_id, **fields, **rest}
 
 

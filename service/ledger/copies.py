@@ -120,7 +120,7 @@ class Copies:
         if reopen.status in WAITING:
             done.waiting += 1
             return
-        rest = archive_rest(reopen) if reopen.status in DONE else ""
+        rest = archive_rest(reopen) if reopen.status in DONE else b""
         is_new = await self._scripts.run("take_in", packed(_flat(record)), rest)
         done.reopens += is_new
         done.known += 1 - is_new

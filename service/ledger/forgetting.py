@@ -64,7 +64,8 @@ class Forgetting:
         name = await self._mark(value) if kind == "email" else value
         working = done = "" if name else "-"
         while (working, done) != ("-", "-"):
-            working, done, *ids = await self._scripts.run("found", name or "", AT_ONCE, working, done)
+            after = (working, done.encode("utf-8", "surrogateescape"))
+            working, done, *ids = await self._scripts.run("found", name or "", AT_ONCE, *after)
             records = [record for record in await self._reads.reopens(ids) if record is not None]
             yield [
                 record

@@ -14,7 +14,7 @@ from service.ledger import codec, thread_codec
 from service.ledger.care import place_from
 from service.ledger.links import WAITS_FOR_LINK
 from service.ledger.rewrites import Rewrites, Written
-from service.ledger.scripts import ask, packed
+from service.ledger.scripts import ask, packed, packed_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -96,7 +96,7 @@ class Leases:
         if fields:
             return codec.reopen_from({name.decode(): value.decode() for name, value in fields.items()})
         kept: bytes | None = await self._ask(self._connection.get(f"reopener:d:{reopen_id}"))
-        return codec.reopen_from(codec.archived_fields(reopen_id, kept.decode())) if kept else None
+        return codec.reopen_from(codec.archived_fields(reopen_id, kept)) if kept else None
 
     async def note_read_lag(self, lag_ms: int) -> None:
         known = await self._ask(self._connection.hget("reopener:account", "read_lag_ms"))
@@ -134,7 +134,7 @@ class Leases:
             self._quarantine_ms,
             self._lease_ms,
             lease.step + 1,
-            packed(
+            *packed_apart(
                 {
                     "thread": fields,
                     "observed": [

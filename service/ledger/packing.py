@@ -1,4 +1,5 @@
-"""JSON made short for Redis: deflated against what ours always says, and written as text.
+"""JSON made short for Redis: deflated against what ours always says, and written as bytes, or as text where
+it travels in JSON itself.
 
 A hash keeps its compact form while no value in it is longer than 64 bytes, and takes some 80 bytes more for
 each field from then on: so what a hash holds packed is cut into pieces, fields `name`, `name1`, `name2`, ...
@@ -41,20 +42,28 @@ DICTIONARY = (
 compact_ascii = encoder(ascii_only=True, separators=(",", ":"))
 
 
-def packed_json(value: object) -> str:
+def packed_bytes(value: object) -> bytes:
+    return MARK.encode() + _deflated(value)
+
+
+def packed_text(value: object) -> str:
+    return MARK + b64encode(_deflated(value)).decode().rstrip("=")
+
+
+def unpacked(kept: str | bytes) -> Any:
+    """What was packed, or what plain JSON says."""
+    if kept[:1] not in {MARK, MARK.encode()}:
+        return json.loads(kept)
+    raw = kept[1:]
+    inflate = zlib.decompressobj(-15, DICTIONARY)
+    told = inflate.decompress(raw if isinstance(raw, bytes) else b64decode(f"{raw}=="))
+    return json.loads(told.decode("utf-8", "surrogatepass"))
+
+
+def _deflated(value: object) -> bytes:
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, DICTIONARY)
     raw = compact(value).encode("utf-8", "surrogatepass")
-    return MARK + b64encode(deflate.compress(raw) + deflate.flush()).decode().rstrip("=")
-
-
-def unpacked_json(text: str) -> Any:
-    """What was packed, or what plain JSON says."""
-    if not text.startswith(MARK):
-        return json.loads(text)
-    inflate = zlib.decompressobj(-15, DICTIONARY)
-    return json.loads(
-        inflate.decompress(b64decode(f"{text[len(MARK) :]}==")).decode("utf-8", "surrogatepass")
-    )
+    return deflate.compress(raw) + deflate.flush()
 
 
 def in_pieces(name: str, text: str) -> list[str]:

@@ -174,9 +174,7 @@ class Reads:
             pipe.get(f"{P}d:{reopen_id}")
         rows = await self._ask(pipe.execute()) if ids else []
         return [
-            codec.archived_fields(reopen_id, kept.decode("utf-8", "surrogateescape"))
-            if kept
-            else decoded(fields)
+            codec.archived_fields(reopen_id, kept) if kept else decoded(fields)
             for reopen_id, fields, kept in zip(ids, rows[::2], rows[1::2], strict=True)
         ]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from service.ledger.recent import Recent
-from service.ledger.scripts import packed
+from service.ledger.scripts import packed_apart
 from service.logs import get_logger
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ class Rewrites:
         boxes, left = list(of_boxes), 0
         for first in range(0, len(boxes), BOXES_TOGETHER):
             some = boxes[first : first + BOXES_TOGETHER]
-            told = packed([_latest(of_boxes[box]) for box in some])
-            state, *missing = await self._scripts.run("again", self._quarantine_ms, written_in, told)
+            told = packed_apart([_latest(of_boxes[box]) for box in some])
+            state, *missing = await self._scripts.run("again", self._quarantine_ms, written_in, *told)
             if state == "late":
                 self._recent.keep_only(epoch)
                 log.warning("redis.started_anew", boxes_too_late=len(boxes) - first)

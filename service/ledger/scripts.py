@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Awaitable
 from functools import cache
@@ -131,6 +132,22 @@ async def ask(asked: Awaitable[Any]) -> Any:
 def packed(value: object) -> bytes:
     """JSON for a script. A lone half of a surrogate pair, which Lua's cjson refuses, becomes "?"."""
     return compact(value).encode("utf-8", "replace")
+
+
+def packed_apart(value: object) -> list[bytes]:
+    """The same where bytes are in it, for which JSON has no room: they follow it as arguments of their own,
+    and in it stands the how-manieth of them each is.
+    """
+    apart: list[bytes] = []
+
+    def placed(raw: bytes) -> int:
+        apart.append(raw)
+        return len(apart)
+
+    told = json.JSONEncoder(
+        ensure_ascii=False, separators=(",", ":"), check_circular=False, default=placed
+    ).encode(value)
+    return [told.encode("utf-8", "replace"), *apart]
 
 
 @cache

@@ -17,7 +17,7 @@ from service.domain.threads import (
     with_observation,
 )
 from service.ledger.codec import said
-from service.ledger.packing import compact_ascii, from_pieces, in_pieces, packed_json, unpacked_json
+from service.ledger.packing import compact_ascii, from_pieces, in_pieces, packed_text, unpacked
 
 
 def thread_fields(thread: Thread) -> list[str]:
@@ -27,7 +27,7 @@ def thread_fields(thread: Thread) -> list[str]:
     told = _thread_told(thread)
     if thread.intents:
         return ["doc", compact_ascii(told)]
-    return in_pieces("doc", packed_json(_folded(thread.id, told)))
+    return in_pieces("doc", packed_text(_folded(thread.id, told)))
 
 
 def _thread_told(thread: Thread) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def _thread_told(thread: Thread) -> dict[str, Any]:
 
 def thread_told(thread_id: int, fields: dict[str, str]) -> dict[str, Any]:
     """The JSON of a thread as it was written, packed or plain."""
-    told: dict[str, Any] = unpacked_json(from_pieces("doc", fields) or "{}")
+    told: dict[str, Any] = unpacked(from_pieces("doc", fields) or "{}")
     return _unfolded(thread_id, told) if "at" in told else told
 
 

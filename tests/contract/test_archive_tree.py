@@ -46,17 +46,24 @@ def test_a_place_says_position_and_id_and_sorts_by_position(server: redis.Redis)
     """
     loaded = server.register_script(f"{parts[: parts.index('-- Reopens that have this very id:')]}\n{body}")
     ours = ["a" * 24, "7" * 24, "a2z7" * 6, *(reopen_id("support", f"event-{n}") for n in range(200))]
-    others = ["id-0001", "x", "A" * 24, "a" * 23, "a" * 18, "bench0000000000000000019", "\N{SNOWMAN}" * 6]
+    others = [
+        "id-0001",
+        "x",
+        "A" * 24,
+        "a" * 23,
+        "a" * 15,
+        "bench0000000000000000019",
+        "\N{SNOWMAN}" * 6,
+    ]
     rng, places = random.Random(7), []
     for each in ours + others:
         position = rng.choice([rng.randrange(10**12), rng.randrange(1_000)])
         place, told, back, *found = loaded(args=[position, each])
         assert (told, back.decode()) == (b"%d" % position, each)
         assert found == [place, place]
-        assert len(place) == 6 + (18 if each in ours else len(each.encode()))
+        assert len(place) == 5 + (15 if each in ours else max(16, len(each.encode())))
         places.append((position, place))
     assert [place for _, place in sorted(places)] == sorted(place for _, place in places)
-    assert all(max(place) < 128 for _, place in places[: len(ours)])
 
 
 @pytest.mark.parametrize("grows_at_its_end", [False, True])

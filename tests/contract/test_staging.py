@@ -12,20 +12,21 @@ from service.domain.ports import Claimed, Write
 from service.domain.threads import Claim, Effect, with_claim
 from service.ledger import Ledger
 from service.ledger.admission import Admission
+from service.ledger.codec import archived_fields
 from service.ledger.listing import Wanted
 
 
 def shape(server: redis.Redis, reopen_id: str) -> dict[str, object]:
     """What Redis holds for a finished reopen: which keys, of which kind, and what leads to it."""
     found = {}
-    fields = server.get(f"reopener:d:{reopen_id}").split(b"\0")
-    thread, case = fields[8].decode(), fields[9].decode()
+    fields = archived_fields(reopen_id, server.get(f"reopener:d:{reopen_id}"))
+    thread, case = fields["thread_id"], fields["new_case_id"]
     for name in (f"t:{thread}", f"alias:{case[:-2]}"):
         key = f"reopener:{name}"
         found[name.partition(":")[0]] = (server.type(key), server.object("encoding", key))
     found["thread's fields"] = sorted(server.hkeys(f"reopener:t:{thread}"))
     found["alias"] = server.hget(f"reopener:alias:{case[:-2]}", case) == thread.encode()
-    found["fields"] = [bool(field) for field in fields]
+    found["fields"] = {name: bool(value) for name, value in fields.items()}
     leaves = server.keys("reopener:leaf:*")
     found["entries"] = sorted((key.rsplit(b":", 1)[0], server.zrange(key, 0, -1)) for key in leaves)
     return found

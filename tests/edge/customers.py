@@ -10,7 +10,7 @@ from redis import Redis
 
 from service.domain.reopens import Status
 from service.kept import packed
-from service.ledger.packing import unpacked_json
+from service.ledger.codec import archived_fields
 from service.ledger.requests import KeptRequest
 from service.sources.base import Request
 from tests.edge.test_retention import ended, event
@@ -29,9 +29,9 @@ TRACES = ("anna[-_@]", "8154711", "770014711", "heliotrope")
 
 def traces(server: Redis) -> list[str]:
     """What of Anna is in Redis, packed or not."""
-    kept = [server.get(key).decode().rsplit("\0", 1) for key in server.keys("reopener:d:*")]
+    kept = [archived_fields("", server.get(key)) for key in server.keys("reopener:d:*")]
     raw = [zlib.decompress(server.get(key).split(b"\0", 2)[2]) for key in server.keys("reopener:raw:*")]
-    text = everything(server) + "".join(f"{head} {unpacked_json(rest)}" for head, rest in kept) + str(raw)
+    text = everything(server) + str(kept) + str(raw)
     return found_in(text)
 
 

@@ -122,7 +122,7 @@ async def test_any_period_reads_back(ledger: Ledger, redis_url: str, elsewhere: 
     """Whatever period is exported, elsewhere there are its reopens and no others, the same and in the same
     order, found by the same ids; and retention leaves nothing of them there.
     """
-    server = Redis.from_url(redis_url, decode_responses=True)
+    server = Redis.from_url(redis_url, decode_responses=True, encoding_errors="surrogateescape")
     ids = [f"id-{number:04}" for number in range(30)]
     for number, reopen_id in enumerate(ids):
         words = {"text": f"Words of {number}", "message_key": f"m{number}", "thread_id": 1_000 + number % 9}

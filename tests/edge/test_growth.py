@@ -14,10 +14,9 @@ from service.clock import SystemClock
 from service.domain.reopens import Status
 from service.ledger import Ledger
 from service.ledger.admission import HalfReply
-from service.ledger.codec import ARCHIVED
 from service.ledger.links import Link
 from service.ledger.retention import LOOKED_AT, Terms
-from tests.edge.test_retention import DAY_MS, age, ended, event, keep
+from tests.edge.test_retention import DAY_MS, age, ended, event, keep, set_times
 from tests.running import ROOT
 
 FIXED = re.compile(
@@ -29,7 +28,7 @@ EXPIRING = re.compile(r"reopener:(gone|halves|message|same|weak):")
 
 @pytest.fixture
 def server(redis_url: str) -> Redis:
-    return Redis.from_url(redis_url, decode_responses=True)
+    return Redis.from_url(redis_url, decode_responses=True, encoding_errors="surrogateescape")
 
 
 def content(server: Redis) -> dict[str, Any]:
@@ -50,12 +49,11 @@ def content(server: Redis) -> dict[str, Any]:
 def lasted_until_now(server: Redis, reopen_id: str) -> None:
     """Admitted long ago, it has ended just now."""
     age(server, 400, reopen_id)
-    kept = server.get(f"reopener:d:{reopen_id}")
-    if kept is None:
-        server.hset(f"reopener:r:{reopen_id}", "updated_ms", str(SystemClock().now_ms()))
+    now_ms = SystemClock().now_ms()
+    if server.exists(f"reopener:d:{reopen_id}"):
+        set_times(server, reopen_id, now_ms - 400 * DAY_MS, 400 * DAY_MS)
     else:
-        fields = dict(zip(ARCHIVED, kept.split("\0"), strict=True)) | {"lasted_ms": str(400 * DAY_MS)}
-        server.set(f"reopener:d:{reopen_id}", "\0".join(fields.values()))
+        server.hset(f"reopener:r:{reopen_id}", "updated_ms", str(now_ms))
 
 
 async def one_of_each(ledger: Ledger, first: int) -> list[str]:

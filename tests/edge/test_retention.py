@@ -14,7 +14,7 @@ from service.domain.reopens import Status
 from service.domain.threads import Intent, KnownCase, with_intent
 from service.ledger import Ledger
 from service.ledger.admission import Admission
-from service.ledger.codec import ARCHIVED
+from service.ledger.codec import HEAD_BYTES
 from service.ledger.links import Link
 from service.ledger.retention import LOOKED_AT, Terms
 from workers.keeper import Keeper
@@ -30,7 +30,7 @@ GROWING = (
 
 @pytest.fixture
 def server(redis_url: str) -> Redis:
-    return Redis.from_url(redis_url, decode_responses=True)
+    return Redis.from_url(redis_url, decode_responses=True, encoding_errors="surrogateescape")
 
 
 def event(number: int, **more: object) -> Admission:
@@ -65,14 +65,21 @@ async def ended(
 
 def age(server: Redis, days: int, *ids: str) -> None:
     """So long ago these were admitted, and came to their end."""
-    ms = str(SystemClock().now_ms() - days * DAY_MS)
+    ms = SystemClock().now_ms() - days * DAY_MS
     for reopen_id in ids:
-        kept = server.get(f"reopener:d:{reopen_id}")
-        if kept is None:
-            server.hset(f"reopener:r:{reopen_id}", mapping={"created_ms": ms, "updated_ms": ms})
+        if server.exists(f"reopener:d:{reopen_id}"):
+            set_times(server, reopen_id, ms, 0)
         else:
-            fields = dict(zip(ARCHIVED, kept.split("\0"), strict=True)) | {"created_ms": ms, "lasted_ms": "0"}
-            server.set(f"reopener:d:{reopen_id}", "\0".join(fields.values()))
+            server.hset(f"reopener:r:{reopen_id}", mapping={"created_ms": ms, "updated_ms": ms})
+
+
+def set_times(server: Redis, reopen_id: str, created_ms: int, lasted_ms: int) -> None:
+    """An archived reopen was admitted then, and took so long."""
+    key = f"reopener:d:{reopen_id}"
+    kept = server.get(key).encode("utf-8", "surrogateescape")
+    source, _, more = kept[HEAD_BYTES:].split(b"\0", 2)
+    times = created_ms.to_bytes(6, "big")
+    server.set(key, b"%s%s%s\0%d\0%s" % (kept[:6], times, source, lasted_ms, more))
 
 
 async def keep(ledger: Ledger, terms: Terms = TERMS) -> int:

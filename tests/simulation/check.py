@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from base64 import b32encode
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +15,7 @@ from service.ledger import codec, thread_codec
 from tests.simulation.acquire_world import Done
 from tests.simulation.cluster import Cluster
 from tests.simulation.engine import START_MS
+from tests.simulation.redis_state import as_text
 from tests.simulation.scenarios import Scenario
 
 FIRST_LOOK_MS = 15_000
@@ -59,12 +61,12 @@ def records_of(cluster: Cluster) -> dict[str, Reopen]:
     """The records, with the words that their events came with: done ones have dropped them."""
     said = {event.id: event.admission.text for event in cluster.events}
     records = [
-        codec.reopen_from(fields)
+        codec.reopen_from({name: as_text(value) for name, value in fields.items()})
         for key, fields in cluster.server.keys.items()
         if key.startswith("reopener:r:") and "id" in fields
     ]
     records += [
-        codec.reopen_from(codec.archived_fields(key.removeprefix("reopener:d:"), kept))
+        codec.reopen_from(codec.archived_fields(key.removeprefix("reopener:d:"), kept.encode("latin-1")))
         for key, kept in cluster.server.keys.items()
         if key.startswith("reopener:d:")
     ]
@@ -286,14 +288,6 @@ def unix_ms(true_ms: int) -> int:
 
 
 def _id_at(place: str) -> str:
-    """The id in a place of the archive, where ours are packed (archive.lua): 3 times 6 times 7 bits."""
-    if place[6] > "\x1f":
-        return place[6:]
-    digits = ""
-    for part in (place[6:12], place[12:18], place[18:]):
-        number = sum(ord(byte) << 7 * (5 - i) for i, byte in enumerate(part))
-        digits += "".join(_BASE32[number >> shift & 31] for shift in range(35, -1, -5))
-    return digits
-
-
-_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+    """The id in a place of the archive, where ours are packed (archive.lua): fifteen bytes in base 32."""
+    packed = place[5:].encode("latin-1")
+    return b32encode(packed).decode().lower() if len(packed) == 15 else packed.rstrip(b"\0").decode()

@@ -15,6 +15,7 @@ from service.queue import MOULD_BELL, MOULD_NAME, Bell
 from tests.simulation import telling
 from tests.simulation.engine import Node, Step
 from tests.simulation.lua import LUA
+from tests.simulation.redis_state import as_kept
 from tests.simulation.redis_twin import RedisTwin
 
 QUEUE_KEY = "rq:queue:reopener"
@@ -51,29 +52,26 @@ class Client:
     def hgetall(self, key: str) -> Step:
         def act() -> dict[bytes, bytes]:
             flat = self._server.call("HGETALL", key)
-            return {
-                flat[i].encode(): flat[i + 1].encode("utf-8", "surrogateescape")
-                for i in range(0, len(flat), 2)
-            }
+            return {flat[i].encode("latin-1"): flat[i + 1].encode("latin-1") for i in range(0, len(flat), 2)}
 
         return self._step("ledger", act, lambda: f"HGETALL {key}")
 
     def get(self, key: str) -> Step:
         def act() -> bytes | None:
             value = self._server.call("GET", key)
-            return None if value is None else value.encode()
+            return None if value is None else value.encode("latin-1")
 
         return self._step("ledger", act, lambda: f"GET {key}")
 
     def hget(self, key: str, field: str) -> Step:
         def act() -> bytes | None:
             value = self._server.call("HGET", key, field)
-            return None if value is None else value.encode()
+            return None if value is None else value.encode("latin-1")
 
         return self._step("ledger", act, lambda: f"HGET {key} {field}")
 
     def hset(self, key: str, field: str = "", value: str = "", *, items: Sequence[str] = ()) -> Step:
-        pairs = (*((field, value) if field else ()), *items)
+        pairs = [as_kept(part) for part in (*((field, value) if field else ()), *items)]
         return self._step(
             "ledger", lambda: self._server.call("HSET", key, *pairs), lambda: f"HSET {key} {pairs}"
         )

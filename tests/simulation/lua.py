@@ -1,4 +1,6 @@
-"""Runs the ledger's real Lua scripts, as Redis would, on a Redis in memory."""
+"""Runs the ledger's real Lua scripts, as Redis would, on a Redis in memory. Text here is bytes, a character
+for each.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ from typing import Any
 
 from lupa import luajit21
 
+from tests.simulation.redis_state import as_kept, as_text
 from tests.simulation.redis_twin import ARRAYS, COMMANDS, RedisTwin
 
 SANDBOX = """
@@ -40,7 +43,7 @@ class Lua:
 
     def __init__(self) -> None:
         self._lua = luajit21.LuaRuntime(
-            encoding="utf-8", register_eval=False, register_builtins=False, unpack_returned_tuples=True
+            encoding="latin-1", register_eval=False, register_builtins=False, unpack_returned_tuples=True
         )
         self._table = self._lua.table_from
         self._redis: RedisTwin
@@ -52,12 +55,12 @@ class Lua:
         self._unpacked = self._lua.eval("function(t) return 0, 0, unpack(t) end")
 
     def run(self, source: str, redis: RedisTwin, args: list[Any]) -> Any:
-        """What the script answers: text, ints, lists and None."""
+        """What the script answers, as a client reads it: text, ints, lists and None."""
         script = self._compiled.get(source)
         if script is None:
             script = self._compiled[source] = self._lua.compile(f"local KEYS, ARGV = {{}}, {{...}}\n{source}")
         self._redis = redis
-        return self._plain(script(*map(_argument, args)))
+        return _answer(self._plain(script(*map(as_kept, args))))
 
     def _command(self, act: Callable[..., Any]) -> Callable[..., Any]:
         return lambda *args: act(self._redis, *args)
@@ -71,7 +74,7 @@ class Lua:
         return self._table(value, recursive=True) if type(value) in {list, dict} else value
 
     def _encode(self, value: Any) -> str:
-        return json.dumps(self._plain(value))
+        return json.dumps(self._plain(value), ensure_ascii=False)
 
     def _plain(self, value: Any) -> Any:
         kind = type(value)
@@ -84,11 +87,13 @@ class Lua:
 
 @lru_cache(4_096)
 def _sha1hex(text: str) -> str:
-    return hashlib.sha1(text.encode()).hexdigest()
+    return hashlib.sha1(text.encode("latin-1")).hexdigest()
 
 
-def _argument(value: Any) -> str:
-    return value if type(value) is str else value.decode() if isinstance(value, bytes) else str(value)
+def _answer(value: Any) -> Any:
+    if type(value) is str:
+        return as_text(value)
+    return [_answer(item) for item in value] if type(value) is list else value
 
 
 LUA = Lua()

@@ -1,4 +1,6 @@
-"""What a Redis in memory holds: keys with their values and expiries, and whose run it is."""
+"""What a Redis in memory holds: keys with their values and expiries, and whose run it is. Its strings are
+bytes, a character for each.
+"""
 
 from __future__ import annotations
 
@@ -80,8 +82,21 @@ class RedisState:
 
 
 def text(value: Any) -> str:
-    return value if type(value) is str else number(value) if not isinstance(value, bytes) else value.decode()
+    return value if type(value) is str else number(value)
 
 
 def number(value: Any) -> str:
     return str(int(value)) if value == int(value) else repr(value)
+
+
+def as_kept(value: Any) -> str:
+    """What a client sends, as it is held here: bytes, a character for each."""
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    told = str(value)
+    return told if told.isascii() else told.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def as_text(kept: str) -> str:
+    """What is held here, as a client reads it."""
+    return kept if kept.isascii() else kept.encode("latin-1").decode("utf-8", "surrogateescape")

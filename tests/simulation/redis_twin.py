@@ -1,7 +1,8 @@
 """A Redis in memory: the commands that the ledger uses, with the meaning they have in Redis.
 
 The ledger's real Lua scripts run on it (lua.py), so no second version of their rules has to be kept true.
-tests/contract/test_ledger_twin.py holds it to a real Redis. Values are text; a command that is missing here
+tests/contract/test_ledger_twin.py holds it to a real Redis. Values are bytes, held as text with a
+character for each; a command that is missing here
 says so by name.
 """
 

@@ -13,7 +13,9 @@ from service.ledger.thread_codec import thread_told
 
 def question(script: str, args: list[Any]) -> str:
     """What a script is asked to do."""
-    texts = [value.decode() if isinstance(value, bytes) else str(value) for value in args]
+    texts = [
+        value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value) for value in args
+    ]
     match script:
         case "admit":
             events = itertools.chain(*json.loads(texts[4]))

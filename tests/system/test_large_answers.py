@@ -47,7 +47,7 @@ def test_an_answer_to_a_call_that_is_too_large_is_unknown(client, stand_in, star
     start()
     _until(lambda: _all_done(client), "what came of it is adopted")
     (key,) = client.scan_iter("reopener:d:*")
-    fields = archived_fields("", client.get(key).decode())
+    fields = archived_fields("", client.get(key))
     assert fields["status"] == "reopened"
     (attempt,) = json.loads(fields["attempts"])
     assert attempt["outcome"] == "adopted"

@@ -5,6 +5,7 @@
 -- ARGV[2]  the epoch in which it was written
 -- ARGV[3]  JSON list of {box, revision, thread, duplicates, unsettled, records: [{id, revision, status, fields, rest},
 --          ...]} as write.lua has them; revisions are numbers
+-- ARGV[4...]  what records name as rest, by its number
 -- Returns {'late'}, or {'done', box, ...}: of these boxes some record is not there, until its receiver has admitted
 -- it once more.
 
@@ -19,6 +20,7 @@ local answer = { 'done' }
 for _, each in ipairs(cjson.decode(ARGV[3])) do
   local key, missing, there = P .. 't:' .. each.box, false, 0
   for _, record in ipairs(each.records) do
+    record.rest = record.rest and ARGV[3 + record.rest]
     if redis.call('EXISTS', P .. 'd:' .. record.id) == 1 then
       there = there + 1
     else

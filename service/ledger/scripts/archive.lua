@@ -5,26 +5,13 @@
 
 local HASH_KEPT, DELIVERY_KEPT = 8, 5
 
--- A number below 4e12 in six bytes that sort as it does. Seven bits each, so that it is text.
-local function short(number)
-  local bytes, rest = {}, tonumber(number)
-  for i = 6, 1, -1 do
-    bytes[i] = rest % 128
-    rest = math.floor(rest / 128)
-  end
-  return string.char(unpack(bytes))
-end
+-- Our ids are 24 digits of base 32 (`reopen_id` in reopens.py): each eight of them are a number, fifteen bytes in all. Any
+-- other id is made longer than that.
+local SHORT_ID = 15
 
-local function long(bytes, first)
-  local a, b, c, d, e, f = string.byte(bytes, first, first + 5)
-  return ((((a * 128 + b) * 128 + c) * 128 + d) * 128 + e) * 128 + f
-end
-
--- Our ids are 24 digits of base 32 (`reopen_id` in reopens.py): each eight of them are a number. One begins with a
--- byte of at most 31, by which it is told from any other id.
 local function short_id(id)
   if #id ~= 24 or string.find(id, '[^a-z2-7]') then
-    return id
+    return id .. string.rep('\0', SHORT_ID + 1 - #id)
   end
   local parts = {}
   for first = 1, 17, 8 do
@@ -39,12 +26,12 @@ local function short_id(id)
 end
 
 local function long_id(bytes)
-  if #bytes ~= 18 or string.byte(bytes) > 31 then
-    return bytes
+  if #bytes ~= SHORT_ID then
+    return (string.gsub(bytes, '%z+$', ''))
   end
   local digits = {}
   for part = 0, 2 do
-    local number = long(bytes, 6 * part + 1)
+    local number = long(bytes, 5 * part + 1)
     for i = 8 * part + 8, 8 * part + 1, -1 do
       local digit = number % 32
       digits[i] = digit < 26 and digit + 97 or digit + 24
@@ -61,7 +48,7 @@ local function place_of(position, id)
 end
 
 local function placed(place)
-  return long(place, 1), long_id(string.sub(place, 7))
+  return long(place, 1), long_id(string.sub(place, 6))
 end
 
 -- What a reopen is found by; each ends in `mark`.
@@ -78,7 +65,7 @@ local function names_of(r, mark)
   return names
 end
 
--- Write a record of the archive and what lists and finds it; `r` has all fields of ARCHIVED.
+-- Write a record of the archive and what lists and finds it; `r` has the head's fields and all of ARCHIVED.
 local function put_away(id, r)
   local place = place_of(r.position, id)
   keep_archived(id, r)
@@ -106,6 +93,7 @@ local function archive(id, r, rest)
   for _, name in ipairs(ARCHIVED) do
     kept[name] = r[name] or ''
   end
+  kept.status, kept.position, kept.created_ms = r.status, r.position, r.created_ms
   kept.lasted_ms = text(tonumber(r.updated_ms) - tonumber(r.created_ms))
   kept.deliveries = kept.deliveries ~= '1' and kept.deliveries or ''
   kept.body_hash = string.sub(kept.body_hash, 1, HASH_KEPT)
@@ -123,7 +111,7 @@ end
 local function place_in(member)
   local ends = string.find(member, '\0', 1, true)
   local place = string.sub(member, ends + 1)
-  return #place > 6 and place or place .. short_id(string.sub(member, 1, ends - 1))
+  return #place > 5 and place or place .. short_id(string.sub(member, 1, ends - 1))
 end
 
 local function each_once(members, of)

@@ -39,20 +39,20 @@ local function erase_link(source, ticket)
   redis.call('HDEL', P .. 'links', source .. '\0' .. ticket)
 end
 
--- What is removed of a reopen: the fields of ARCHIVED, its end and its box; nil where there is none of that id.
+-- What is removed of a reopen: its status, position, times and box, and the fields of ARCHIVED; nil where there is none of that id.
 local function record_of(id)
   local r = archived(id)
   if r then
     r.box, r.is_done = r.thread_id, true
     return r
   end
-  local values = redis.call('HMGET', P .. 'r:' .. id, 'updated_ms', 'box', unpack(ARCHIVED))
-  if not values[3] then
+  r = named_fields(id, { 'status', 'position', 'created_ms', 'updated_ms', 'box', unpack(ARCHIVED) })
+  if not r.status then
     return nil
   end
-  r = { updated_ms = values[1] or '0', box = values[2] }
-  for i, name in ipairs(ARCHIVED) do
-    r[name] = values[i + 2] or ''
+  r.updated_ms = r.updated_ms or '0'
+  for _, name in ipairs(ARCHIVED) do
+    r[name] = r[name] or ''
   end
   r.box = r.box or r.thread_id
   return r

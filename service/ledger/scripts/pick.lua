@@ -5,7 +5,7 @@
 -- Returns {cursor, id, ...}: the position to go on below, '' where there is no more.
 
 local f = cjson.decode(ARGV[1])
-local before = f.before ~= '' and tonumber(f.before) or nil
+local before = f.before ~= '' and math.min(tonumber(f.before), MOST_SHORT - 1) or nil
 
 local function fits(r)
   return r[1] and (f.status == '' or r[1] == f.status) and (f.source == '' or r[2] == f.source)
@@ -14,14 +14,12 @@ local function fits(r)
     and (f.until_ms == '' or tonumber(r[4]) < tonumber(f.until_ms))
 end
 
--- The first four of ARCHIVED: a search may look at a thousand records, and taking each apart whole would be most of it.
-local HEAD = '^([^%z]*)%z([^%z]*)%z([^%z]*)%z([^%z]*)%z'
-
+-- A search may look at a thousand records, and taking each apart whole would be most of it.
 local function record(id)
   local kept = f.reason == '' and redis.call('GET', P .. 'd:' .. id)
   if kept then
-    local status, source, position, created_ms = string.match(kept, HEAD)
-    return { status, source, false, created_ms, position }
+    local source = string.match(kept, '^[^%z]*', HEAD_BYTES + 1)
+    return { DONE[string.sub(kept, 1, 1)], source, false, created_in(kept), long(kept, 2) }
   end
   return fields_of(id, 'status', 'source', 'reason', 'created_ms', 'position')
 end
@@ -140,8 +138,8 @@ local function rows_below(high, low, step)
     end
   end
   for _, name in ipairs(f.trees) do
-    local top = high == math.huge and '+' or '(' .. place_of(high, '')
-    local bottom = low == -math.huge and '-' or '[' .. place_of(low, '')
+    local top = high == math.huge and '+' or '(' .. short(high)
+    local bottom = low == -math.huge and '-' or '[' .. short(low)
     for _, place in ipairs(tree_range_down(name, top, bottom, step)) do
       rows[#rows + 1] = { placed(place) }
     end

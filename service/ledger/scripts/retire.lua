@@ -22,7 +22,7 @@ local function oldest_first()
   for i = 1, #flat, 2 do
     rows[#rows + 1] = { tonumber(flat[i + 1]), flat[i] }
   end
-  low = after == '' and '-' or '[' .. place_of(tonumber(after) + 1, '')
+  low = after == '' and '-' or '[' .. short(tonumber(after) + 1)
   for _, place in ipairs(tree_range('done:' .. source .. ':' .. status, low, '+', most)) do
     rows[#rows + 1] = { placed(place) }
   end

@@ -10,12 +10,13 @@
 --          thread      the fields and values that hold the thread: doc, doc1, ..., opaque to the scripts
 --          observed    [effect, claim] of each observation: noted in any case, fenced or not
 --          settled     effects that are part of the thread by now, the observed ones too
---          records     {id, expect, status, fields: [field, value, ...], case, rest}; rest is what the archive keeps
---                      beside what scripts ask for, of those that end there
+--          records     {id, expect, status, fields: [field, value, ...], case, rest}; rest is which of the arguments from
+--                      here on has what the archive keeps beside what scripts ask for, of those that end there
 --          duplicates  '1' where the thread holds an effect of ours that nobody claims (rule 16)
 --          cases       those that are new to the thread: events that name one of them belong here (rule 2)
 --          unsettled   '1' where something that was sent is not settled: the thread is kept for that, whatever goes
 --                      (rule 10)
+-- ARGV[9...]  those
 -- Returns {'saved', now, revision}, or what take_head returns and the revision, or {'fenced'}. The revision counts
 -- what is written of the thread and these records.
 
@@ -38,6 +39,7 @@ if epoch_id ~= ARGV[4] or not latest or step < latest then
 end
 local ours = {}
 for _, record in ipairs(told.records) do
+  record.rest = record.rest and ARGV[8 + record.rest]
   if record.case then
     ours[record.case] = true
   end
