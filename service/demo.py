@@ -53,7 +53,7 @@ def shell_command(secret: str, request: Request) -> str:
         "( time=$(date +%s); id=demo-$time-$$-${RANDOM:-0}",
         f"  body={shlex.quote(request.body.decode())}",
         f'  signature=$(printf %s "$id.$time.$body" | python3 -c "{sign}")',
-        f"  curl -sS {request.url} -H 'content-type: application/json' \\",
+        f"  curl -sS {shlex.quote(request.url)} -H 'content-type: application/json' \\",
         '    -H "webhook-id: $id" -H "webhook-timestamp: $time" \\',
         '    -H "webhook-signature: v1,$signature" -d "$body"; echo )',
     )

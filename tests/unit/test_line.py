@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -62,3 +64,15 @@ def test_who_is_gone_takes_no_room(take):
         line.join(waiting(b"x" * 16 * MIB))
         assert len(take(line)) == 2
         assert line.bytes == 0
+
+
+@pytest.mark.parametrize("outcome", [[], Overloaded("too many")])
+async def test_who_does_not_wait_any_more_is_told_nothing(outcome):
+    """An answer for somebody who left meanwhile, or has one, harms nobody."""
+    gone = replace(waiting(), answer=asyncio.get_running_loop().create_future())
+    gone.answer.cancel()
+    gone.resolve(outcome)
+    told = replace(waiting(), answer=asyncio.get_running_loop().create_future())
+    told.resolve([])
+    told.resolve(outcome)
+    assert await told.answer == []

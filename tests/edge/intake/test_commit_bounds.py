@@ -9,10 +9,12 @@ import pytest
 
 from service.clock import SystemClock
 from service.domain.errors import LedgerUnavailable
-from service.intake.commit import GroupCommit
+from service.intake.commit import ADMIT_SECONDS, GroupCommit
 from service.intake.line import Waiting
 from service.ledger.admission import Admitted, Together
 from tests.edge.events import event
+
+PROMISED_SECONDS = 2
 
 Confirm = Callable[[], Awaitable[None]] | None
 
@@ -46,9 +48,14 @@ async def ended(tasks: list[asyncio.Task[list[Admitted]]]) -> set[type]:
 
 
 async def test_nobody_waits_longer_than_a_second_and_a_half():
-    """Where Redis neither answers nor ends the connection, all learn in time that it is not known."""
-    admitting = Admitting()
-    assert await ended(many(GroupCommit(admitting, SystemClock()), 3)) == {LedgerUnavailable}
+    """Where Redis neither answers nor ends the connection, all learn in time that it is not known, and have
+    waited as long as may be.
+    """
+    clock = SystemClock()
+    began = clock.monotonic()
+    assert await ended(many(GroupCommit(Admitting(), clock), 3)) == {LedgerUnavailable}
+    assert clock.monotonic() - began > 1.4
+    assert ADMIT_SECONDS < PROMISED_SECONDS
 
 
 async def test_with_a_spool_redis_has_a_quarter_of_a_second():
