@@ -139,6 +139,9 @@ class TestSigningIn:
             gatekeeper.note_failure(str(number))
         assert len(gatekeeper._failures) == MOST_ADDRESSES
         assert not gatekeeper.may_try("0")
+        for number in (*range(1, MOST_ADDRESSES), 0, -1):
+            gatekeeper.note_failure(str(number))
+        assert not gatekeeper.may_try("0")
 
 
 class TestRoles:
