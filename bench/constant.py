@@ -32,7 +32,7 @@ from service.ledger.admission import Admission
 from service.ledger.codec import archive_rest
 from service.ledger.listing import Wanted
 from service.ledger.retention import LOOKED_AT, Terms
-from service.ledger.scripts import packed, script
+from service.ledger.scripts import packed, shared
 from service.ledger.thread_codec import thread_fields
 from service.queue import Bells
 
@@ -98,8 +98,7 @@ def constant(many: int = MANY) -> bool:
 
 def stage(client: redis.Redis, count: int) -> None:
     """So many finished reopens, the oldest of them due for removal."""
-    parts = script("write")
-    loaded = client.register_script(f"{parts[: parts.index('-- Write a thread and records under')]}\n{STAGE}")
+    loaded = client.register_script(f"{shared('archive', 'boxes')}\n{STAGE}")
     now_ms = SystemClock().now_ms()
     rest, thread = example()
     for first in range(0, count, AT_ONCE):

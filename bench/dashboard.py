@@ -16,7 +16,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from importlib import resources
 from pathlib import Path
 
 import httpx
@@ -31,6 +30,7 @@ from service.ledger import open_ledger
 from service.ledger.admission import Admission
 from service.ledger.codec import archive_rest, attempts_from
 from service.ledger.reads import Delivery
+from service.ledger.scripts import shared
 from service.queue import Bells
 from service.settings import load
 from tests.running import ROOT, Site, environment, site_on
@@ -138,9 +138,7 @@ def _staged(folder: Path, finished: int, dead: int) -> Iterator[Site]:
 async def _fill(url: str, finished: int, dead: int) -> None:
     connection = async_client(url)
     ledger = open_ledger(connection, Bells(Redis()), SystemClock(), policy=Policy())
-    folder = resources.files("service.ledger").joinpath("scripts")
-    parts = [folder.joinpath(f"{part}.lua").read_text("utf-8") for part in ("common", "tree", "archive")]
-    end = connection.register_script("\n".join([*parts, END]))
+    end = connection.register_script(f"{shared('archive', 'finding', 'statuses')}\n{END}")
     every = (finished + dead) // dead
     for start in range(0, finished + dead, BATCH):
         numbers = range(start, min(start + BATCH, finished + dead))

@@ -40,9 +40,10 @@ All keys begin with `reopener:`
     inbox:{box}            zset    reopens that wait, by position; a box is a thread, or `k:source:ticket`
     is:{source}:{status}   zset    reopens in a status, by position: membership is the status
     find                   zset    `value NUL id`: search by prefix
-    d:{id}                 string  a reopen that is done, in the archive (scripts/archive.lua)
-    tree:*, leaf:*, sizes  zsets, hash  the archive's sorted sets (scripts/tree.lua): `done:{source}:{status}`
-                                   lists, `found` finds by prefix, `messages` knows what made them
+    d:{id}                 string  a reopen that is done, in the archive (scripts/parts/archive.lua)
+    tree:*, leaf:*, sizes  zsets, hash  the archive's sorted sets (scripts/parts/tree.lua):
+                                   `done:{source}:{status}` lists, `found` finds by prefix, `messages`
+                                   knows what made them
     leases, bells          hash    box -> who holds it; box -> the bell outstanding
     due                    zset    box -> unix ms at which somebody should look after it
     message:*, same:*      string  other events of the same reply -> the first one's id

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 AUDIT_KEY = "reopener:audit"
 KEPT_LINES = 20_000
-"""About a year of fifty deeds a day; `common.lua` holds to the same number."""
+"""About a year of fifty deeds a day; `audit.lua` holds to the same number."""
 LONGEST_WORDS = 500
 
 

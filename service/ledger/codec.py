@@ -48,7 +48,7 @@ ARCHIVED = (
     "mark",
     "rest",
 )
-"""What follows, in this order, each ended by NUL; common.lua has the same list."""
+"""What follows, in this order, each ended by NUL; records.lua has the same list."""
 _NOT_KEPT = frozenset(
     {
         "id",

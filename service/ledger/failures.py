@@ -1,7 +1,7 @@
 """Reopens that need a person, grouped by what went wrong.
 
 `failures` is a sorted set of groups by size, `failure:{group}` the reopens of one by position. The scripts
-keep both (`join_failures` in common.lua): a group is a status, a reason, and the words of the refusal with
+keep both (`join_failures` in failures.lua): a group is a status, a reason, and the words of the refusal with
 numbers, ids and quotes evened out.
 """
 

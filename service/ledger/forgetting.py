@@ -152,7 +152,7 @@ class Forgetting:
         return "rewriting"
 
     async def _mark(self, address: str) -> str | None:
-        """What reopens of an address are found by, as `mark_of` in common.lua makes it."""
+        """What reopens of an address are found by, as `mark_of` in marks.lua makes it."""
         salt = await ask(self._redis.get(f"{P}salt"))
         if salt is None:
             return None

@@ -73,6 +73,11 @@ _TAKES_NOTHING = re.compile(
 """The same as words: what a command within a script met comes as an error of the script."""
 
 
+_NEEDS = re.compile(r"^-- Needs: (.+)\.$", re.MULTILINE)
+"""Names the parts (in scripts/parts) that come before a script or a part."""
+_COMMENT_LINES = re.compile(r"^ *--.*\n", re.MULTILINE)
+
+
 class Scripts:
     """The scripts of this folder, by name, on one connection pool."""
 
@@ -158,28 +163,34 @@ def _sources() -> dict[str, str]:
 
 @cache
 def script(name: str) -> str:
-    """A script as Redis gets it: what it shares with others comes before it."""
-    folder = resources.files(__package__).joinpath("scripts")
-    parts = ("common", *_SHARED.get(name, ()), name)
-    return "\n".join(folder.joinpath(f"{part}.lua").read_text("utf-8") for part in parts)
+    """A script as Redis gets it: the parts it needs come before it."""
+    return "\n".join([shared(*_needs(name)), _read(f"{name}.lua")])
 
 
-_SHARED: dict[str, tuple[str, ...]] = {
-    "admit": ("tree", "archive", "mould", "known"),
-    "again": ("tree", "archive", "written"),
-    "case": ("tree", "archive"),
-    "claim": ("places",),
-    "feed": ("bulk",),
-    "forget": ("tree", "archive", "erase"),
-    "found": ("tree", "archive"),
-    "many": ("bulk",),
-    "pick": ("tree", "archive"),
-    "recall": ("bulk",),
-    "reserve": ("places",),
-    "retire": ("tree", "archive", "erase"),
-    "take_in": ("tree", "archive"),
-    "write": ("tree", "archive", "written"),
-}
+def shared(*names: str) -> str:
+    """These parts of scripts, with those that they need themselves, in order."""
+    parts = {"common": None}
+    for name in names:
+        parts |= dict.fromkeys(_in_order(name))
+    return "\n".join(_read(f"parts/{part}.lua") for part in parts)
+
+
+def _in_order(part: str) -> list[str]:
+    return [each for need in _needs(f"parts/{part}") for each in _in_order(need)] + [part]
+
+
+def _needs(name: str) -> list[str]:
+    named = _NEEDS.search(_source(f"{name}.lua"))
+    return named[1].split(", ") if named else []
+
+
+def _read(path: str) -> str:
+    """Without its comments: Redis keeps the text of a script for as long as it runs."""
+    return _COMMENT_LINES.sub("", _source(path))
+
+
+def _source(path: str) -> str:
+    return resources.files(__package__).joinpath("scripts", path).read_text("utf-8")
 
 
 def _text(answer: Any) -> Any:

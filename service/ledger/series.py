@@ -38,7 +38,7 @@ KEPT_SECONDS = {"m": 3 * 3600, "h": 33 * 86_400, "d": 65 * 86_400}
 
 
 def add_to_series(pipe: Pipeline, now_ms: int, what: str) -> None:
-    """Count one `source:what`, as `add_to_series` of common.lua does, where no script is at work."""
+    """Count one `source:what`, as `add_to_series` of series.lua does, where no script is at work."""
     for letter, slot_ms, block, _ in RESOLUTION.values():
         slot = now_ms // slot_ms
         key = f"{P}series:{letter}:{slot // block}"

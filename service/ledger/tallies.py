@@ -1,6 +1,6 @@
 """What happened since the ledger began, by source and outcome, of the whole account: for Prometheus.
 
-`counts` is written by the scripts, with what it counts (`add_to_series` of common.lua): fields
+`counts` is written by the scripts, with what it counts (`add_to_series` of series.lua): fields
 `{source}:in:{verdict}`, `{source}:{status}`, `:{bucket}` and `:ms`. `tally` is what workers tell of their
 attempts and calls every two seconds; a worker that is killed takes the last of them along.
 """

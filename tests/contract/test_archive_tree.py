@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from service.domain.reopens import reopen_id
-from service.ledger.scripts import script
+from service.ledger.scripts import shared
 
 LEAF_MEMBERS = 128
 COMPACT = {b"listpack", b"ziplist"}
@@ -23,7 +23,6 @@ def server(redis_url: str) -> redis.Redis:
 @pytest.fixture
 def call(server: redis.Redis):
     """Call one of the tree's functions."""
-    common, tree = script("common"), script("tree")
     body = """
     local act, name = ARGV[1], 'names'
     if act == 'add' then return tree_add(name, { unpack(ARGV, 2) }) end
@@ -31,20 +30,19 @@ def call(server: redis.Redis):
     local range = act == 'up' and tree_range or tree_range_down
     return range(name, ARGV[2], ARGV[3], tonumber(ARGV[4]))
     """
-    loaded = server.register_script(f"{common}\n{tree.removeprefix(common)}\n{body}")
+    loaded = server.register_script(f"{shared('tree')}\n{body}")
     return lambda *args: loaded(args=args)
 
 
 def test_a_place_says_position_and_id_and_sorts_by_position(server: redis.Redis):
     """An id comes back from its place as it was, in few bytes where it is ours; places sort as positions."""
-    parts = script("found")
     body = """
     local place = place_of(ARGV[1], ARGV[2])
     local position, id = placed(place)
     local found = { place_in('x\0' .. place), place_in(ARGV[2] .. '\0' .. short(ARGV[1])) }
     return { place, text(position), id, unpack(found) }
     """
-    loaded = server.register_script(f"{parts[: parts.index('-- Reopens that have this very id:')]}\n{body}")
+    loaded = server.register_script(f"{shared('archive')}\n{body}")
     ours = ["a" * 24, "7" * 24, "a2z7" * 6, *(reopen_id("support", f"event-{n}") for n in range(200))]
     others = [
         "id-0001",

@@ -1,4 +1,5 @@
 -- Admit deliveries: dedupe, record, indexes, inbox and bell, each delivery as a whole or not at all (rule 1).
+-- Needs: archive, audit, boxes, epoch, failures, known, marks, mould, records, series.
 -- ARGV[1]  quarantine_ms
 -- ARGV[2]  bell_ms, how long a bell is taken for outstanding
 -- ARGV[3]  how many deliveries the stream of the latest keeps

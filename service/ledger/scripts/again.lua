@@ -1,6 +1,7 @@
 -- Write once more what a worker had written last when Redis forgot it (rule 13). Threads and records count what is
 -- written of them, so nothing that was written later is undone. It is only done while nobody may work: what is
 -- written in this run of Redis after that stands on what this run knows.
+-- Needs: boxes, epoch, leases, written.
 -- ARGV[1]  quarantine_ms
 -- ARGV[2]  the epoch in which it was written
 -- ARGV[3]  JSON list of {box, revision, thread, duplicates, unsettled, records: [{id, revision, status, fields, rest},

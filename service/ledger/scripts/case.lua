@@ -1,4 +1,5 @@
 -- Acquire tells that a case's status changed: note it with the case's thread; a head that waits may go on now.
+-- Needs: archive, boxes, leases, records.
 -- ARGV[1]  case id
 -- ARGV[2]  status
 -- Returns {thread id or '' where the case is of no thread known here, the head that was woken or ''}.

@@ -1,4 +1,5 @@
 -- Claim a thread and its head (rules 2, 11, 12).
+-- Needs: boxes, epoch, heads, leases, places.
 -- ARGV[1]  name: a reopen's id, or a box
 -- ARGV[2]  bell: the bell that is answered, '' for none
 -- ARGV[3]  token, chosen by the caller: the same call twice claims once

@@ -1,4 +1,5 @@
 -- Begin what waits in the lanes of bulk retries: a few at a time, of each bulk in turn.
+-- Needs: bulk, records, sending.
 -- ARGV[1]  how many reopens of bulk retries may be in work at a time
 -- ARGV[2]  for how many seconds a bulk that ended is kept
 -- Returns {how many lanes are left, [box of one that was begun, ...]}.

@@ -1,4 +1,5 @@
 -- Remove one reopen because its customer is to be forgotten, unless it is being worked (rules 10, 15).
+-- Needs: boxes, erase.
 -- ARGV[1]  id
 -- ARGV[2]  for how long its tombstone stands, in ms
 -- ARGV[3]  the thread's document as the caller read it, '' where it need not be changed

@@ -1,4 +1,5 @@
 -- Reopens that have this very id: their own, their event's, ticket's, contact's, thread's or case's. Reads only.
+-- Needs: archive, tree.
 -- ARGV[1]  the id
 -- ARGV[2]  how many entries at most are looked at of those at work, and of those done
 -- ARGV[3]  where to go on with those at work: '' from the start, '-' where none is left

@@ -1,4 +1,5 @@
 -- Contact and thread are known now: link the ticket; all that waited for that goes on, in order (rule 15).
+-- Needs: audit, boxes, finding, leases, records, statuses.
 -- ARGV[1]  source
 -- ARGV[2]  ticket id, '' for none
 -- ARGV[3]  contact id

@@ -1,5 +1,6 @@
 -- One verb for many reopens: what it is done to is noted with the bulk it belongs to, whose progress anybody can read.
 -- A cancel is done at once. A retry waits in the bulk's lane until `feed` begins it, and can be taken back until then.
+-- Needs: audit, bulk, leases, statuses.
 -- ARGV[1]  bulk
 -- ARGV[2]  'retry' or 'cancel'
 -- ARGV[3]  JSON list of the statuses it is allowed in

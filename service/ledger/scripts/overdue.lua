@@ -1,4 +1,5 @@
 -- What nobody woke in time, and who holds what: the sweeper's one question.
+-- Needs: epoch, leases, sending.
 -- ARGV[1]  how many bells of the backlog may wait in RQ's queue
 -- ARGV[2]  the Redis list of that queue
 -- ARGV[3]  quarantine_ms

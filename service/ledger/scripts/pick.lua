@@ -1,4 +1,5 @@
 -- Pick reopens, newest first, by what a person asked for. Reads only; bounded whatever is stored.
+-- Needs: archive, records, tree.
 -- ARGV[1]  JSON {sets: [key, ...] and trees: [name, ...], or prefix, status, source, reason, since_ms, until_ms: '' for any,
 --          before: a position or '', checked: whether records are looked at, limit,
 --          most: how many are looked at}

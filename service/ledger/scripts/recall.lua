@@ -1,4 +1,5 @@
 -- Stop a bulk: what it has not begun is again as it was.
+-- Needs: audit, bulk, statuses.
 -- ARGV[1]  bulk
 -- ARGV[2]  how many at most in this call
 -- ARGV[3]  the line of the audit log, for the first call

@@ -1,6 +1,7 @@
 -- Give a lease back without a word about its head: our own shutdown, or the lease or Redis was lost in the middle. The
 -- head is due at once, before all others. Its claim has ended, whether the lease is still held or not: only one whose
 -- worker never came back counts towards poison (rule 11).
+-- Needs: leases.
 -- ARGV[1]  box
 -- ARGV[2]  token
 -- Returns 1 where it was held.

@@ -1,4 +1,5 @@
 -- Renew leases: the counter that shows a taker that the holder lives (rule 2).
+-- Needs: leases.
 -- ARGV  box, token, box, token, ...
 -- Returns the boxes whose lease is no longer the caller's.
 

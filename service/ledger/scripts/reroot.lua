@@ -1,4 +1,5 @@
 -- A thread's id turned out to be a later case: all that waits moves to its root's box, in order (rule 2).
+-- Needs: leases, moving.
 -- ARGV[1]  box
 -- ARGV[2]  token
 -- ARGV[3]  root: the box of the thread's first case

@@ -1,4 +1,5 @@
 -- Remove reopens of one source and status that ended long ago, oldest first, a few at a time (rule 15).
+-- Needs: archive, erase, records, tree.
 -- ARGV[1]  source
 -- ARGV[2]  status
 -- ARGV[3]  the position to go on after, '' for the oldest

@@ -1,4 +1,5 @@
 -- Ring the bell of a box that has work and no bell outstanding.
+-- Needs: bells, boxes, leases.
 -- ARGV[1]  name: a reopen's id, or a box
 -- ARGV[2]  bell
 -- ARGV[3]  bell_ms

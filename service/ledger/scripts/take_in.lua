@@ -1,4 +1,5 @@
 -- Take in a reopen that was exported, unless it is known here: the import of one twice is one.
+-- Needs: archive, boxes, failures, marks, statuses, tree.
 -- ARGV[1]  JSON list of its fields and values
 -- ARGV[2]  what the archive keeps beside what scripts ask for, '' for one that is not done
 -- Returns 1, or 0 where it is known or was removed.

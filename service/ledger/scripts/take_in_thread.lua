@@ -1,4 +1,5 @@
 -- Take in a thread that was exported, unless it is known here.
+-- Needs: boxes.
 -- ARGV[1]  thread
 -- ARGV[2]  JSON list of its fields and values
 -- ARGV[3]  JSON list of later cases that lead to it

@@ -1,4 +1,5 @@
 -- A person's verb, compare-and-set on status: the loser of a race gets its answer (rule 15).
+-- Needs: audit, records, statuses.
 -- ARGV[1]  id
 -- ARGV[2]  JSON list of the statuses it is allowed in
 -- ARGV[3]  the status it leads to

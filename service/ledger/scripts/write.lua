@@ -1,4 +1,5 @@
 -- Write a thread and records under its lease (rules 3, 7, 12).
+-- Needs: boxes, epoch, heads, leases, moving, statuses, written.
 -- ARGV[1]  mode: 'save' renews the lease, 'finish' takes the next head or gives the lease back
 -- ARGV[2]  box
 -- ARGV[3]  token

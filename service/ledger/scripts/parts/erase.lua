@@ -1,4 +1,5 @@
--- Shared by the scripts that remove records, after common.lua, tree.lua and archive.lua.
+-- Shared by the scripts that remove records.
+-- Needs: archive, boxes, failures, marks, records, tree.
 
 -- Whether a thread has a reopen. (Other ids may be the same digits; where very many are, it is taken to have one.)
 local function has_reopens(thread)

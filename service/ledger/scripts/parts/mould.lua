@@ -1,6 +1,7 @@
--- The bells of many reopens, written at once (rule 12). After common.lua.
+-- The bells of many reopens, written at once (rule 12).
 -- `mould` is a bell's job key, queue key, key of the set of queues; what stands in them for a reopen's id and for a
 -- bell's id; then the job's fields and values in turn.
+-- Needs: bells.
 
 -- So many values go into one command.
 local AT_ONCE = 1000

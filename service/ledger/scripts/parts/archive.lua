@@ -1,7 +1,8 @@
--- The archive: reopens that are done, with their indexes, in as few bytes as may be. After common.lua and tree.lua.
+-- The archive: reopens that are done, with their indexes, in as few bytes as may be.
 --
 -- `d:{id}` is the record; the tree `done:{source}:{status}` lists them by position, `found` finds them by prefix, and
 -- `messages` knows the replies that made them. Nothing is worked there: it is read, counted as repeated, and removed.
+-- Needs: records, tree.
 
 local HASH_KEPT, DELIVERY_KEPT = 8, 5
 

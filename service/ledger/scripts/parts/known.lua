@@ -1,5 +1,5 @@
 -- Whether an event is known already, under its own id or as another event of the same reply (rule 1).
--- After common.lua, tree.lua, archive.lua and mould.lua.
+-- Needs: marks, mould, tree.
 
 -- How long another event of the same reply is known by its own id: longer than any helpdesk repeats one.
 local SAME_MS = 32 * 86400000

@@ -1,4 +1,4 @@
--- Shared by the scripts of verbs for many, after common.lua.
+-- Shared by the scripts of verbs for many.
 
 -- What a retry changes, and what makes a reopen again what it was.
 local retried_fields = {

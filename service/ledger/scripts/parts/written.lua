@@ -1,4 +1,5 @@
--- What workers write of threads and records: now, or once more where Redis forgot it. After archive.lua.
+-- What workers write of threads and records: now, or once more where Redis forgot it.
+-- Needs: archive, boxes, finding, records, statuses.
 
 -- What has to be known of a record that is written.
 local KNOWN = { 'rev', 'new_case_id', 'found', unpack(INDEXED) }

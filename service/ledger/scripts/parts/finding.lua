@@ -1,0 +1,15 @@
+-- What finds a reopen at work; archive.lua has it of those that are done.
+
+local function find(id, value)
+  if value and value ~= '' then
+    redis.call('ZADD', P .. 'find', 0, value .. '\0' .. id)
+  end
+end
+
+-- What a reopen was found by and is no more: kept, so that it is still found, and goes with it (erase.lua).
+local function found_before(id, was, value)
+  if was and was ~= '' and was ~= value then
+    local key = P .. 'r:' .. id
+    redis.call('HSET', key, 'found', (redis.call('HGET', key, 'found') or '') .. was .. ' ')
+  end
+end

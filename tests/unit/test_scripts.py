@@ -1,0 +1,47 @@
+"""What the ledger's scripts are put together of."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+
+import pytest
+
+from service.ledger.scripts import NAMES, script, shared
+
+FOLDER = resources.files("service.ledger").joinpath("scripts")
+PARTS = sorted(each.name.removesuffix(".lua") for each in FOLDER.joinpath("parts").iterdir())
+STRING = re.compile(r"'(?:[^'\\]|\\.)*'")
+OF_ALL = re.compile(r"^local (?:function )?(\w+(?:, \w+)*)", re.MULTILINE)
+DECLARED = re.compile(r"(?:local|for) (?:function )?(\w+(?:, \w+)*)")
+PARAMETERS = re.compile(r"function *\w*\(([\w, ]*)\)")
+NAME = re.compile(r"(?<![\w.:])[A-Za-z_]\w*")
+
+
+def names(found: re.Pattern[str], code: str) -> set[str]:
+    return {name for each in found.findall(code) for name in each.split(", ")}
+
+
+def own(name: str) -> set[str]:
+    return names(OF_ALL, FOLDER.joinpath("parts", f"{name}.lua").read_text("utf-8"))
+
+
+OF_PARTS = {name for part in PARTS for name in own(part)}
+
+
+@pytest.mark.parametrize("name", [*NAMES, *PARTS])
+def test_what_a_script_uses_of_others_comes_before_it(name):
+    """A name that a part gives is used only where a script, or another part, says that it needs that part."""
+    code = STRING.sub("''", script(name) if name in NAMES else shared(name))
+    known = names(DECLARED, code) | names(PARAMETERS, code)
+    missing = {used for used in NAME.findall(code) if used in OF_PARTS and used not in known}
+    assert not missing
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_script_needs_nothing_that_it_does_not_use(name):
+    """A part that is named gives something that is used: what is loaded for nothing takes memory."""
+    text = FOLDER.joinpath(f"{name}.lua").read_text("utf-8")
+    named = re.search(r"(?m)^-- Needs: (.+)\.$", text)
+    used = set(NAME.findall(re.sub(r"--.*", "", text)))
+    assert all(own(part) & used for part in (named[1].split(", ") if named else ()))
