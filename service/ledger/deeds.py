@@ -1,4 +1,4 @@
-"""What people asked for lately (retry, cancel), done once more where Redis forgot it (rule 13)."""
+"""What people asked for lately, done once more where Redis forgot it (rule 13)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Deed:
-    """A verb as `verb.lua` took it, and when it was done (unix ms, Redis' time)."""
+    """A verb as a script took it, and what that is told where it is done once more."""
 
+    script: str
     args: tuple[str | bytes, ...]
-    done_ms: str
+    again: tuple[str, ...]
 
 
 class Deeds:
@@ -37,8 +38,9 @@ class Deeds:
         self._run_id = run_id
         self._recent: Recent[_Deed] = Recent(ticker)
 
-    def keep(self, args: tuple[str | bytes, ...], done_ms: str, epoch: str) -> None:
-        self._recent.add(_Deed(args, done_ms), DEED_BYTES, epoch)
+    def keep(self, script: str, args: tuple[str | bytes, ...], again: tuple[str, ...], epoch: str) -> None:
+        """`again` follows `args` where it is done once more: when it was done, and what was there before."""
+        self._recent.add(_Deed(script, args, again), DEED_BYTES, epoch)
 
     async def watch(self) -> None:
         """Do once more what Redis forgot. To be called every second or so; raises `LedgerUnavailable`."""
@@ -47,7 +49,8 @@ class Deeds:
         asked_at = self._ticker.boottime()
         epoch, again = await self._run_id(), 0
         for kept in self._recent.behind(epoch):
-            outcome, *_ = await self._scripts.run("verb", *kept.item.args, kept.item.done_ms)
+            deed = kept.item
+            outcome, *_ = await self._scripts.run(deed.script, *deed.args, *deed.again)
             is_late = kept.at + MISSING_SECONDS < self._ticker.boottime()
             if outcome != "missing" or is_late:
                 self._recent.caught_up([kept], epoch)

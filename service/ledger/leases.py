@@ -76,7 +76,7 @@ class Leases:
     async def place(self, lease: Lease, reopen: Reopen, contact_id: int, thread_id: int) -> None:
         ids = (reopen.source, reopen.ticket_id or "", str(contact_id), str(thread_id))
         reasons = ("", "[]", packed(WAITS_FOR_LINK))
-        row = await self._scripts.run("link", *ids, *reasons, lease.box, lease.token, "")
+        row = await self._scripts.run("link", *ids, *reasons, lease.box, lease.token, "", "", "")
         if row[0] == "fenced":
             raise Fenced
 

@@ -65,11 +65,6 @@ class Verbs:
     ) -> Reopen:
         """A held one goes on, and with it every reply of its ticket that waits for the same."""
         reopen = await self._now(reopen_id)
-        if await self._may_show_elsewhere(reopen, thread_id):
-            raise Conflict(
-                f"what was sent for it may still show in thread {reopen.thread_id}: it can go on only there,"
-                " or be cancelled and started anew"
-            )
         told = line(by, "resolve", reopen_id)
         await self._link(reopen.source, reopen.ticket_id or "", contact_id, thread_id, reopen_id, told)
         return await self._now(reopen_id)
@@ -137,39 +132,29 @@ class Verbs:
         args = (reopen_id, statuses, to.value, packed(fields), told)
         row = await self._scripts.run_durably("verb", *args, "")
         self._judge(verb, row, [status.value for status in allowed])
-        self._deeds.keep(args, row[2], row[3])
-
-    async def _may_show_elsewhere(self, reopen: Reopen, thread_id: int) -> bool:
-        """Whether a call was made for it in another thread than this, and what came of that is not known."""
-        thread = await self._reads.thread_alone(reopen.thread_id)
-        if thread is None or thread_id == thread.id or thread_id in thread.cases:
-            return False
-        return any(intent.state != "absent" for intent in thread.intents_of(reopen.id))
+        self._deeds.keep("verb", args, (row[2],), row[3])
 
     async def _link(
         self, source: str, ticket: str, contact_id: int, thread_id: int, one: str, told: str
     ) -> int:
-        row = await self._scripts.run_durably(
-            "link",
-            source,
-            ticket,
-            str(contact_id),
-            str(thread_id),
-            one,
-            packed(RESOLVABLE),
-            packed(WAITS_FOR_LINK),
-            "",
-            "",
-            told,
-        )
+        ids = (source, ticket, str(contact_id), str(thread_id), one)
+        args = (*ids, packed(RESOLVABLE), packed(WAITS_FOR_LINK), "", "", told)
+        row = await self._scripts.run_durably("link", *args, "", "")
         self._judge("resolve", row, ["held"])
-        for released in row[1:2]:
-            await self.ring(released)
-        return len(row) - 1
+        _, done_ms, epoch, before, *released = row
+        self._deeds.keep("link", args, (done_ms, before), epoch)
+        for first in released[:1]:
+            await self.ring(first)
+        return len(released)
 
     def _judge(self, verb: str, row: list[str], allowed: list[str]) -> None:
         if row[0] == "missing":
             raise NotFound("there is no reopen of that id")
+        if row[0] == "elsewhere":
+            raise Conflict(
+                f"what was sent for it may still show in thread {row[1]}: it can go on only there,"
+                " or be cancelled and started anew"
+            )
         if row[0] != "conflict":
             return
         status, reason = row[1], row[2]

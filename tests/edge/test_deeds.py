@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 
-from service.domain.reopens import Status
-from service.ledger import Ledger
+from service.clock import SystemClock
+from service.domain.reopens import Policy, Status
+from service.ledger import Ledger, open_ledger
+from service.ledger.audit import By
+from service.ledger.links import Link
+from service.queue import Bells
 from tests.edge.test_retention import ended, event
 
 
@@ -78,6 +83,61 @@ async def test_a_reopen_that_its_receiver_has_yet_to_admit_is_waited_for(
     await ledger.admissions.admit([event(1)])
     await ledger.deeds.watch()
     assert await status(ledger, "id-0001") == Status.CANCELLED
+
+
+HELD = {"thread_id": None, "contact_id": None, "held_for": "thread_unknown"}
+
+
+async def test_what_people_told_of_a_ticket_is_told_once_more(ledger: Ledger, server: Redis, monkeypatch):
+    """A resolution and a link that were answered stand in the next run of Redis, with all they let go on."""
+    of_ticket_1 = {**HELD, "ticket_id": "t1"}
+    await ledger.admissions.admit([event(1, **HELD), event(2, **HELD), event(3, **of_ticket_1)])
+    before = {key: server.dump(key) for key in server.keys("*")}
+    by = By("Ops", "command line")
+    await ledger.verbs.resolve("id-0001", 7_001, 1_001, by=by)
+    await ledger.verbs.link("support", "t2", Link(7_002, 1_002), by=by)
+    set_back(server, before)
+    assert await status(ledger, "id-0001") == Status.HELD
+    monkeypatch.setattr(ledger.deeds, "_run_id", another_run)
+    await ledger.deeds.watch()
+    records = [await ledger.reads.reopen(f"id-000{number}") for number in (1, 2, 3)]
+    assert [record.status for record in records] == [Status.QUEUED] * 3
+    assert [record.thread_id for record in records] == [1_001, 1_002, 1_001]
+    assert await ledger.reads.link("support", "t1") == Link(7_001, 1_001)
+    assert await ledger.reads.link("support", "t2") == Link(7_002, 1_002)
+    assert [each.what for each in (await ledger.audit.latest())[0]] == ["link", "resolve"]
+    assert (await ledger.counts.stats(0)).balanced
+    await ledger.verbs.cancel("id-0001")
+    await ledger.deeds.watch()
+    assert await status(ledger, "id-0001") == Status.CANCELLED
+
+
+@pytest.mark.parametrize("is_forgotten", [False, True])
+async def test_what_came_after_a_resolution_is_not_undone(
+    ledger: Ledger, connection: AsyncRedis, server: Redis, monkeypatch, is_forgotten: bool
+):
+    """Who was resolved otherwise since, was worked, or is held again stays so, and so does a newer link."""
+    other = open_ledger(connection, Bells(Redis()), SystemClock(), policy=Policy())
+    await ledger.admissions.admit([event(number, **HELD) for number in range(1, 6)])
+    before = {key: server.dump(key) for key in server.keys("*")}
+    for number in range(1, 4):
+        await ledger.verbs.resolve(f"id-{number:04}", 7_000, 1_000 + number)
+    await ledger.verbs.link("support", "t4", Link(7_000, 1_004))
+    await ledger.verbs.cancel("id-0005")
+    if is_forgotten:
+        set_back(server, before)
+        for number in (1, 2, 3, 5):
+            await other.verbs.resolve(f"id-{number:04}", 7_000, 2_000 + number)
+    await other.verbs.link("support", "t1", Link(7_000, 2_010))
+    await other.verbs.link("support", "t4", Link(7_000, 2_004))
+    await ended(ledger, "id-0002", Status.DEAD, reason="refused")
+    await ended(ledger, "id-0003", Status.HELD, reason="thread_unknown")
+    stood = [await ledger.reads.reopen(f"id-{number:04}") for number in range(1, 6)]
+    monkeypatch.setattr(ledger.deeds, "_run_id", another_run)
+    await ledger.deeds.watch()
+    assert [await ledger.reads.reopen(f"id-{number:04}") for number in range(1, 6)] == stood
+    assert await ledger.reads.link("support", "t1") == Link(7_000, 2_010)
+    assert await ledger.reads.link("support", "t4") == Link(7_000, 2_004)
 
 
 async def another_run() -> str:

@@ -1,5 +1,5 @@
 -- Contact and thread are known now: link the ticket; all that waited for that goes on, in order (rule 15).
--- Needs: audit, boxes, finding, leases, records, statuses.
+-- Needs: audit, boxes, epoch, finding, leases, records, statuses.
 -- ARGV[1]  source
 -- ARGV[2]  ticket id, '' for none
 -- ARGV[3]  contact id
@@ -10,12 +10,35 @@
 -- ARGV[8]  the box that a worker looked up, and
 -- ARGV[9]  its token; both '' where a person says it
 -- ARGV[10] the line of the audit log, '' for none
--- Returns {'done', released, ...}, {'conflict', status, reason}, {'missing'} or {'fenced'}.
+-- ARGV[11] when it was done before, where Redis may have forgotten that; '' where it is new
+-- ARGV[12] what the ticket was linked to before that, '' for nothing
+-- Returns {'done', now, run of Redis, what the ticket was linked to before, released, ...}, {'conflict', status, reason},
+-- {'elsewhere', thread} where what was sent for it may still show in that one, {'missing'}, {'fenced'}, or {'known'}
+-- where what was done before, or something after it, is there.
 
 local source, ticket, contact, thread, one = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local looked_up, token = ARGV[8], ARGV[9]
+local looked_up, token, done_ms = ARGV[8], ARGV[9], ARGV[11]
 local now = now_ms()
 local resolvable, waits_for_link = set_of(ARGV[6]), set_of(ARGV[7])
+
+-- Whether a call was made for it in the thread it had, and what came of that is not known. (A thread for which something
+-- was sent is kept as plain JSON: thread_codec.py.)
+local function may_show_in(was, id)
+  local doc = was and was ~= thread and redis.call('HGET', P .. 't:' .. was, 'doc')
+  if not doc or string.sub(doc, 1, 1) ~= '{' then
+    return false
+  end
+  local t, may_show = cjson.decode(doc), false
+  for _, case in ipairs(t.cases or {}) do
+    if text(case[1]) == thread then
+      return false
+    end
+  end
+  for _, intent in ipairs(t.intents or {}) do
+    may_show = may_show or intent.reopen_id == id and intent.state ~= 'absent'
+  end
+  return may_show
+end
 
 local box = looked_up ~= '' and looked_up or 'k:' .. source .. ':' .. ticket
 if looked_up ~= '' then
@@ -24,22 +47,38 @@ if looked_up ~= '' then
   end
 end
 if one ~= '' then
-  local r = fields_of(one, 'status', 'reason', 'box')
+  local r = fields_of(one, 'status', 'reason', 'box', 'thread_id', 'asked', 'rev', 'updated_ms')
   if not r[1] then
     return { 'missing' }
+  end
+  if done_ms ~= '' and latest_of(r[5], r[6], r[7]) >= tonumber(done_ms) then
+    return { 'known' }
   end
   if r[1] ~= 'held' or not resolvable[r[2]] then
     return { 'conflict', r[1], r[2] or '' }
   end
+  if may_show_in(r[4], one) then
+    return { 'elsewhere', r[4] }
+  end
   box = r[3]
 end
+local link, before = contact .. ':' .. thread, ''
 if ticket ~= '' then
-  redis.call('HSET', P .. 'links', source .. '\0' .. ticket, contact .. ':' .. thread)
+  local field = source .. '\0' .. ticket
+  before = redis.call('HGET', P .. 'links', field) or ''
+  -- What somebody linked since then stays.
+  local is_newer = done_ms ~= '' and before ~= ARGV[12] and before ~= link
+  if is_newer and one == '' then
+    return { 'known' }
+  end
+  if not is_newer then
+    redis.call('HSET', P .. 'links', field, link)
+  end
 end
 local home = home_of(thread)
-local released = { 'done' }
+local released = { 'done', text(now), run_id(), before }
 local ids = { one }
-if string.sub(box, 1, 2) == 'k:' then
+if is_of_ticket(box) then
   ids = redis.call('ZRANGE', P .. 'inbox:' .. box, 0, -1)
 end
 for _, id in ipairs(ids) do
@@ -51,19 +90,22 @@ for _, id in ipairs(ids) do
     found_before(id, r[4], thread)
     redis.call('HSET', key, 'contact_id', contact, 'thread_id', thread, 'box', home, 'reason', '',
       'detail', '', 'email', '', 'next_ms', '', 'claims', '0', 'updated_ms', text(now))
+    if looked_up == '' then
+      redis.call('HSET', key, 'asked', text(now))
+    end
     set_status(id, 'queued')
     find(id, contact)
     find(id, thread)
     released[#released + 1] = id
   end
 end
-if string.sub(box, 1, 2) == 'k:' then
+if is_of_ticket(box) then
   redis.call('HDEL', P .. 'leases', box)
   redis.call('HDEL', P .. 'bells', box)
   redis.call('ZREM', P .. 'due', box)
 end
 audit(ARGV[10])
-if #released > 1 then
+if #released > 4 then
   redis.call('ZADD', P .. 'due', text(now), home)
 end
 return released

@@ -1,5 +1,5 @@
 -- A person's verb, compare-and-set on status: the loser of a race gets its answer (rule 15).
--- Needs: audit, records, statuses.
+-- Needs: audit, epoch, records, statuses.
 -- ARGV[1]  id
 -- ARGV[2]  JSON list of the statuses it is allowed in
 -- ARGV[3]  the status it leads to
@@ -14,9 +14,7 @@ local r = fields_of(id, 'status', 'reason', 'box', 'asked', 'rev', 'updated_ms')
 if not r[1] then
   return { 'missing' }
 end
--- The time of the latest verb, or what a worker has written since; one that was admitted once more has neither.
-local latest = math.max(tonumber(r[4] or '0'), r[5] and tonumber(r[6]) or 0)
-if ARGV[6] ~= '' and latest >= tonumber(ARGV[6]) then
+if ARGV[6] ~= '' and latest_of(r[4], r[5], r[6]) >= tonumber(ARGV[6]) then
   return { 'known' }
 end
 if not set_of(ARGV[2])[r[1]] then
@@ -31,4 +29,4 @@ elseif ARGV[3] ~= 'held' then
   redis.call('ZREM', P .. 'inbox:' .. r[3], id)
 end
 audit(ARGV[5])
-return { 'done', r[1], text(now), string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') }
+return { 'done', r[1], text(now), run_id() }

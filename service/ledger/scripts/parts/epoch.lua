@@ -1,5 +1,9 @@
 -- Which run of Redis this is, and what it may have forgotten (rule 13).
 
+local function run_id()
+  return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+end
+
 -- A replica that was made the master may lack what the one before it confirmed, however durable that was.
 local function was_promoted()
   local before = string.match(redis.call('INFO', 'replication'), 'master_replid2:(%x+)')
@@ -15,7 +19,7 @@ end
 -- Redis' run id is the epoch (rule 13). A new one may mean that the last writes are forgotten, unless the run before
 -- was known to be durable. A run that remembers none before it has forgotten everything where a caller tells of one.
 local function epoch(quarantine_ms, callers)
-  local id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+  local id = run_id()
   local known = redis.call('GET', P .. 'epoch')
   if known ~= id then
     redis.call('SET', P .. 'epoch', id)

@@ -69,3 +69,9 @@ local function set_of(json_list)
   end
   return set
 end
+
+-- When something was last done to a reopen: by a person, or by a worker that has written it since. One that was admitted
+-- once more has neither.
+local function latest_of(asked, rev, updated_ms)
+  return math.max(tonumber(asked or '0'), rev and tonumber(updated_ms) or 0)
+end
