@@ -146,7 +146,9 @@ def test_rejected_deliveries_are_noted(site: Site):
 
 
 def test_what_comes_to_no_source_is_noted_nowhere(site: Site, caplog):
-    """An address that is no source's shows neither among the deliveries nor in the log."""
+    """An address that is no source's shows neither among the deliveries nor in the log, nor in the metrics,
+    where strangers could make as many series as they like.
+    """
     with caplog.at_level(logging.INFO, "service.receiver"):
         refused(site.client.post("/webhooks/of-strangers"), 404)
     site.deliver(age_seconds=1000)
@@ -155,3 +157,6 @@ def test_what_comes_to_no_source_is_noted_nowhere(site: Site, caplog):
     (answered,) = [record for record in caplog.records if record.name == "service.receiver"]
     assert "no_such_source" in repr(vars(answered))
     assert "of-strangers" not in repr(vars(answered))
+    metrics = site.client.get("/metrics").text
+    assert "of-strangers" not in metrics
+    assert 'reason="no_such_source",source="unknown",verdict="rejected"' in metrics

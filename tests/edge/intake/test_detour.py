@@ -203,7 +203,7 @@ async def test_what_redis_refuses_blocks_nobody_and_is_kept(ledger, connection, 
     assert await waiting_in(connection, "7") == ["poison"]
 
 
-async def test_what_makes_redis_refuse_a_whole_question_is_found(ledger, connection, tmp_path):
+async def test_what_makes_redis_refuse_a_whole_question_is_found(ledger, connection, tmp_path, caplog):
     """Where Redis answers many deliveries with an error, each is asked for alone, and one set apart."""
     async with receiving(ledger, tmp_path / "spool") as receiver:
         receiver.way.is_cut = lambda: True
@@ -214,6 +214,7 @@ async def test_what_makes_redis_refuse_a_whole_question_is_found(ledger, connect
         await receiver.drained()
         assert await waiting_in(connection) == ["a", "b", "c"]
         assert receiver.detour.state.refused == 1
+    assert "spool.fault" not in caplog.text
 
 
 async def test_what_redis_refused_is_asked_for_again(ledger, connection, tmp_path, monkeypatch):
