@@ -85,6 +85,7 @@ PLACES = [
             ("target.data.id", "m9", "message_id", "m9"),
             ("target.data.text", "words", "text", "words"),
             ("target.data.is_inbound", False, "author", "agent"),
+            ("target.data.author", {"id": "tea_1"}, "author", "agent"),
             ("target.data.recipients.0.handle", "a@b.example", "customer_email", "a@b.example"),
             ("emitted_at", UNIX_S, "occurred_at", THEN),
         )
@@ -195,6 +196,7 @@ OTHERS = [
             ("id", "m9", "message_id", "m9"),
             ("body", "<p>words</p>", "text", "words"),
             ("author.type", "admin", "author", "agent"),
+            ("author", {"type": "user", "email": "a@b.example"}, "customer_email", "a@b.example"),
             ("part_type", "note", "is_public", False),
         )
     ),
@@ -255,6 +257,15 @@ def test_the_event_id_of_jira_is_in_its_header():
     """Nothing in the body is the id of a delivery."""
     [event] = BY_NAME["jira"].kind.read(BY_NAME["jira"].sample(event_id="e9"), BY_NAME["jira"].source)
     assert event.event_id == "e9"
+
+
+@pytest.mark.parametrize(("opener", "actor"), [("agent", "user"), (None, "agent")])
+def test_who_opened_a_conversation_of_freshchat(opener, actor):
+    """The reopening names who did it, and else whose act it was."""
+    reopening = {"interaction_id": "e9", "reopener": opener, "conversation": {"conversation_id": "t9"}}
+    told = {"action": "conversation_reopen", "actor": {"actor_type": actor}, "data": {"reopen": reopening}}
+    event = read("freshchat", lambda document: document.update(told))
+    assert (event.event_id, event.ticket_id, event.author) == ("e9", "t9", "agent")
 
 
 def test_the_null_of_dixa_is_no_id():
