@@ -96,9 +96,10 @@ class Careful(Acquire, Gate):
                 log.warning("send.forbidden", reopen_id=sending.reopen.id)
             case NotSent(error) | Unknown(error):
                 self._care.failed(error)
-            case Unauthorized(http_status, words):
+            case Unauthorized(http_status):
                 self._care.heard()
-                log.error("account.refused", http_status=http_status, detail=words)
+                # Without the words of who refused: a proxy may repeat what was sent, the customer's words.
+                log.error("account.refused", http_status=http_status, reopen_id=sending.reopen.id)
             case Throttled():
                 self._care.heard()
         return outcome
@@ -118,7 +119,7 @@ class Careful(Acquire, Gate):
             shown = await read()
         except AccountRefused as refused:
             self._care.heard()
-            log.error("account.refused", http_status=refused.http_status, detail=str(refused))  # noqa: TRY400
+            log.error("account.refused", http_status=refused.http_status)  # noqa: TRY400 - as in `send`
             raise
         except ReadFailed as failure:
             self._note(failure)

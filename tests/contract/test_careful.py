@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from service.clock import SystemClock
 from service.domain.breaker import FAILURES_IN_A_ROW
 from service.domain.errors import AccountRefused, NotAsked, ReadFailed
-from service.domain.outcomes import Done, Refused, Unknown, Withheld
+from service.domain.outcomes import Done, Refused, Unauthorized, Unknown, Withheld
 from service.domain.reopens import Reopen, Status
 from tests.contract.caring import shared_care
 from workers import throttle
@@ -153,3 +154,20 @@ async def test_a_probe_does_not_wait_for_an_answer(ledger):
     care._breaker = replace(care._breaker, until_ms=1)
     begun = care.begin(3, is_retry=False, lane="live")
     assert await asyncio.wait_for(begun, throttle.PATIENCE_SECONDS / 2) is None
+
+
+async def test_a_refused_key_is_told_without_the_words_of_who_refused(ledger, caplog):
+    """Whoever refuses may repeat what was sent: that is in the record, and not in the log."""
+    care = Care(shared_care(ledger), SystemClock())
+    with pytest.raises(AccountRefused):
+        await Careful(Answering(AccountRefused("blocked: my kettle", http_status=403)), care).read_case(1)
+    sending = SimpleNamespace(reopen=SimpleNamespace(id="r1"))
+    refused = Unauthorized(401, "blocked: my kettle")
+    assert await Careful(Answering(refused), care).send(sending, may_send=lambda: True) == refused
+    await care.aclose()
+    told = [repr(vars(record)) for record in caplog.records if record.message == "account.refused"]
+    assert ["'http_status': 403" in told[0], "'http_status': 401, 'reopen_id': 'r1'" in told[1]] == [
+        True,
+        True,
+    ]
+    assert "kettle" not in "".join(told)
