@@ -57,17 +57,16 @@ class Ringing:
         return await self._work(claimed, tools, self._alone.nothing_beside())
 
     async def _claimed(self, name: str, bell: str | None, tools: Tools) -> Claimed | None:
-        wanted = tools.gate.wanted()
+        wanted, claimed = tools.gate.wanted(), None
         try:
-            claimed = await tools.ledger.claim(name, bell=bell, token=uuid4().hex, wanted=wanted)
+            found = await tools.ledger.claim(name, bell=bell, token=uuid4().hex, wanted=wanted)
+            claimed = found if isinstance(found, Claimed) else None
         except LedgerUnavailable as away:
             log.warning("bell.redis_away", name=name, error=str(away))
-            claimed = None
-        if isinstance(claimed, Claimed):
-            return claimed
-        if wanted:
-            tools.gate.unused()
-        return None
+        finally:
+            if wanted and claimed is None:
+                tools.gate.unused()
+        return claimed
 
     async def keep_leases(self) -> None:
         """Renew what is held, for as long as this runs."""

@@ -119,7 +119,9 @@ async def test_a_few_claim_first(waiting):
 
 
 async def test_a_bell_for_nothing_keeps_nobody_from_going_first(waiting, monkeypatch):
-    """Many bells of threads that have nothing to do leave the first places to those that have."""
+    """Many bells of threads that have nothing to do, and claims that end in a fault, leave the first places
+    to those that have something.
+    """
     care = Care(shared_care(waiting, RATE), SystemClock())
     worked = []
 
@@ -132,6 +134,10 @@ async def test_a_bell_for_nothing_keeps_nobody_from_going_first(waiting, monkeyp
     answering = ringing.Ringing(SimpleNamespace(ledger=waiting, tools=lambda _: tools))
     for _ in range(2 * FIRST_PLACES):
         await answering.answer("999", None)
+        with monkeypatch.context() as faulty:
+            faulty.setattr(waiting.leases, "_claimed", lambda *_: 1 // 0)
+            with pytest.raises(ZeroDivisionError):
+                await answering.answer("998", None)
     for thread in THREADS[:FIRST_PLACES]:
         await answering.answer(thread, None)
     assert [claimed.place for claimed in worked[:3]] == [Given(0.0)] * 3
