@@ -228,8 +228,7 @@ class Care:
             return
         if after.why:
             pause_ms = after.until_ms - now_ms
-            log.error(
-                "breaker.opened", reason=after.why, detail=self._detail, pause_ms=pause_ms, times=after.opened
-            )
+            # Without the detail: words of Acquire's may be the customer's.
+            log.error("breaker.opened", reason=after.why, pause_ms=pause_ms, times=after.opened)
         else:
             log.warning("breaker.closed", reason=before.why)

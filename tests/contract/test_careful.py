@@ -156,16 +156,20 @@ async def test_a_probe_does_not_wait_for_an_answer(ledger):
     assert await asyncio.wait_for(begun, throttle.PATIENCE_SECONDS / 2) is None
 
 
-async def test_a_refused_key_is_told_without_the_words_of_who_refused(ledger, caplog):
-    """Whoever refuses may repeat what was sent: that is in the record, and not in the log."""
+async def test_what_acquire_says_is_not_in_the_log(ledger, caplog):
+    """Whoever refuses, or fails, may repeat what was sent: that is in the record, and not in the log."""
     care = Care(shared_care(ledger), SystemClock())
     with pytest.raises(AccountRefused):
         await Careful(Answering(AccountRefused("blocked: my kettle", http_status=403)), care).read_case(1)
     sending = SimpleNamespace(reopen=SimpleNamespace(id="r1"))
     refused = Unauthorized(401, "blocked: my kettle")
     assert await Careful(Answering(refused), care).send(sending, may_send=lambda: True) == refused
+    for _ in range(FAILURES_IN_A_ROW):
+        with pytest.raises(ReadFailed):
+            await Careful(Answering(ReadFailed("broke: my kettle", http_status=500)), care).read_case(1)
     await care.aclose()
-    told = [repr(vars(record)) for record in caplog.records if record.message == "account.refused"]
+    assert [each.message for each in caplog.records][2:] == ["breaker.opened"]
+    told = [repr(vars(record)) for record in caplog.records]
     assert ["'http_status': 403" in told[0], "'http_status': 401, 'reopen_id': 'r1'" in told[1]] == [
         True,
         True,
