@@ -172,7 +172,7 @@ def open_ledger(
         copies=Copies(scripts, connection, listing, reads),
         verbs=verbs,
         deeds=deeds,
-        bulks=Bulks(scripts, connection, listing, audit, at_once=policy.bulk_at_once),
+        bulks=Bulks(scripts, connection, listing, audit, deeds, at_once=policy.bulk_at_once),
         reads=reads,
         counts=Counts(connection, bells, reads),
         listing=listing,

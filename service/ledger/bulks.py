@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from service.ledger.audit import Audit, By
+    from service.ledger.deeds import Deeds
     from service.ledger.listing import Listing
     from service.ledger.scripts import Scripts
 
@@ -87,12 +88,20 @@ class Bulks:
     """Every method raises `LedgerUnavailable` where Redis is away."""
 
     def __init__(
-        self, scripts: Scripts, connection: Redis, listing: Listing, audit: Audit, *, at_once: int
+        self,
+        scripts: Scripts,
+        connection: Redis,
+        listing: Listing,
+        audit: Audit,
+        deeds: Deeds,
+        *,
+        at_once: int,
     ) -> None:
         self._scripts = scripts
         self._redis = connection
         self._listing = listing
         self._audit = audit
+        self._deeds = deeds
         self._at_once = at_once
 
     async def count(self, order: Order) -> int:
@@ -103,40 +112,16 @@ class Bulks:
 
     async def create(self, order: Order) -> str:
         """Note that it begins; `fill` does it. Returns its id."""
-        bulk_id, (seconds, microseconds) = token_hex(8), await ask(self._redis.time())
-        now_ms = seconds * 1000 + microseconds // 1000
-        told = {
-            "verb": order.verb,
-            "subject": order.subject,
-            "who": order.by.who,
-            "why": order.by.why,
-            "created_ms": str(now_ms),
-            "updated_ms": str(now_ms),
-            "state": "running",
-        }
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.hset(_key(bulk_id), mapping=told)  # type: ignore[arg-type]
-        pipe.expire(_key(bulk_id), LONGEST_SECONDS)
-        pipe.sadd(f"{P}bulks:listed", bulk_id)
-        pipe.zadd(f"{P}bulks", {bulk_id: now_ms})
-        pipe.zremrangebyrank(f"{P}bulks", 0, -MOST_SHOWN - 1)
-        await ask(pipe.execute())
+        bulk_id = token_hex(8)
+        await self._do(bulk_id, order, [])
         return bulk_id
 
     async def fill(self, bulk_id: str, order: Order) -> Bulk:
         """Do it to each, or until somebody stops it; returns how far it is then."""
-        statuses = packed([status.value for status in ALLOWED[order.verb]])
-        told = (order.verb, statuses, LEADS_TO[order.verb].value, packed(FIELDS[order.verb]))
-
-        async def do(ids: list[str], *, is_last: bool) -> bool:
-            lines = [line(order.by, order.verb, each) for each in ids] if order.wanted is None else []
-            which = (packed(ids), packed(lines), "1" if is_last else "", KEPT_SECONDS)
-            return int(await self._scripts.run("many", bulk_id, *told, *which)) >= 0
-
         async for ids in self._batches(order):
-            if not await do(ids, is_last=False):
+            if not await self._do(bulk_id, order, ids):
                 break
-        await do([], is_last=True)
+        await self._do(bulk_id, order, [], is_last=True)
         await self.feed()
         bulk = await self.bulk(bulk_id)
         if order.wanted is not None:
@@ -148,11 +133,15 @@ class Bulks:
         over.
         """
         told = line(by, "stop", f"bulk {bulk_id}")
-        while left := await self._scripts.run("recall", bulk_id, AT_ONCE, told, KEPT_SECONDS):
-            if left == -2:
+        args, left = (bulk_id, str(AT_ONCE), told, str(KEPT_SECONDS)), 1
+        while left:
+            outcome, *more = await self._scripts.run("recall", *args)
+            if outcome == "missing":
                 raise NotFound("there is no bulk of that id")
-            if left < 0:
+            if outcome == "over":
                 raise Conflict("it is over: there is nothing to stop")
+            left, epoch = more
+            self._deeds.keep("recall", args, (), epoch)
         return await self.bulk(bulk_id)
 
     async def feed(self) -> tuple[int, list[str]]:
@@ -171,6 +160,23 @@ class Bulks:
         """Newest first."""
         ids = await ask(self._redis.zrevrange(f"{P}bulks", 0, MOST_SHOWN - 1))
         return [bulk for bulk in await self._read([each.decode() for each in ids]) if bulk is not None]
+
+    async def _do(self, bulk_id: str, order: Order, ids: list[str], *, is_last: bool = False) -> bool:
+        """False where somebody stopped it."""
+        verb, lines = order.verb, [line(order.by, order.verb, each) for each in ids if order.wanted is None]
+        statuses = packed([status.value for status in ALLOWED[verb]])
+        begins = ("verb", verb, "subject", order.subject, "who", order.by.who, "why", order.by.why)
+        args = (
+            *(bulk_id, verb, statuses, LEADS_TO[verb].value, packed(FIELDS[verb])),
+            *(packed(ids), packed(lines), "1" if is_last else "", str(KEPT_SECONDS)),
+            *(packed(begins), str(LONGEST_SECONDS), str(MOST_SHOWN)),
+        )
+        outcome, *more = await self._scripts.run("many", *args, "")
+        if outcome == "stopped":
+            return False
+        _, now, epoch = more
+        self._deeds.keep("many", args, (now,), epoch)
+        return True
 
     async def _read(self, ids: Sequence[str]) -> list[Bulk | None]:
         pipe = self._redis.pipeline(transaction=True)

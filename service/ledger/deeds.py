@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from service.domain.ports import Ticker
     from service.ledger.scripts import Scripts
 
-DEED_BYTES = 1_000
+DEED_BYTES = 500
+"""What one takes here beside its arguments, about."""
 MISSING_SECONDS = 60.0
 """So long a reopen may be missing that its receiver has yet to admit once more."""
 
@@ -40,7 +41,8 @@ class Deeds:
 
     def keep(self, script: str, args: tuple[str | bytes, ...], again: tuple[str, ...], epoch: str) -> None:
         """`again` follows `args` where it is done once more: when it was done, and what was there before."""
-        self._recent.add(_Deed(script, args, again), DEED_BYTES, epoch)
+        size_bytes = DEED_BYTES + sum(map(len, args))
+        self._recent.add(_Deed(script, args, again), size_bytes, epoch)
 
     async def watch(self) -> None:
         """Do once more what Redis forgot. To be called every second or so; raises `LedgerUnavailable`."""

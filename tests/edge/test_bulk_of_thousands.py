@@ -40,13 +40,13 @@ async def test_what_lost_its_receiver_is_over(redis_url, ledger, connection, mon
     await asyncio.to_thread(backlog.admit, redis_url, AT_ONCE + 10)
     run, many = ledger.scripts.run, []
 
-    async def dies_at_the_second(name: str, *args: str | bytes | int) -> object:
+    async def dies_at_the_second_batch(name: str, *args: str | bytes | int) -> object:
         many.extend([name] * (name == "many"))
-        if len(many) == 2:
+        if len(many) == 3:  # the first begins it
             raise LedgerUnavailable("gone")
         return await run(name, *args)
 
-    monkeypatch.setattr(ledger.scripts, "run", dies_at_the_second)
+    monkeypatch.setattr(ledger.scripts, "run", dies_at_the_second_batch)
     with pytest.raises(LedgerUnavailable):
         await _do(ledger, "cancel", Status.QUEUED)
     monkeypatch.undo()

@@ -10,6 +10,7 @@ from service.clock import SystemClock
 from service.domain.reopens import Policy, Status
 from service.ledger import Ledger, open_ledger
 from service.ledger.audit import By
+from service.ledger.bulks import Order
 from service.ledger.links import Link
 from service.queue import Bells
 from tests.edge.test_retention import ended, event
@@ -138,6 +139,61 @@ async def test_what_came_after_a_resolution_is_not_undone(
     assert [await ledger.reads.reopen(f"id-{number:04}") for number in range(1, 6)] == stood
     assert await ledger.reads.link("support", "t1") == Link(7_000, 2_010)
     assert await ledger.reads.link("support", "t4") == Link(7_000, 2_004)
+
+
+@pytest.mark.parametrize("is_forgotten", [False, True])
+@pytest.mark.parametrize("bulk_too", [False, True])
+async def test_a_verb_for_many_is_done_once_more(
+    ledger: Ledger, server: Redis, monkeypatch, is_forgotten: bool, bulk_too: bool
+):
+    """What it was done to, and what it says of itself, stand in the next run of Redis: each once."""
+    await ledger.admissions.admit([event(number) for number in range(1, 6)])
+    await ended(ledger, "id-0001", Status.DEAD, reason="refused")
+    await ended(ledger, "id-0002", Status.DEAD, reason="refused")
+    by = By("Ops", "command line")
+    retry, cancel = Order("retry", by, ("id-0001", "id-0002")), Order("cancel", by, ("id-0003", "id-0004"))
+    if bulk_too:
+        before = {key: server.dump(key) for key in server.keys("*")}
+    ids = [await ledger.bulks.create(order) for order in (retry, cancel)]
+    if not bulk_too:
+        before = {key: server.dump(key) for key in server.keys("*")}
+    for bulk_id, order in zip(ids, (retry, cancel), strict=True):
+        await ledger.bulks.fill(bulk_id, order)
+    if is_forgotten:
+        set_back(server, before)
+        assert await status(ledger, "id-0001") == Status.DEAD
+    monkeypatch.setattr(ledger.deeds, "_run_id", another_run)
+    await ledger.deeds.watch()
+    await ledger.deeds.watch()
+    stood = [await status(ledger, f"id-000{number}") for number in range(1, 6)]
+    assert stood == [Status.QUEUED] * 2 + [Status.CANCELLED] * 2 + [Status.QUEUED]
+    bulks = [await ledger.bulks.bulk(bulk_id) for bulk_id in ids]
+    assert [(bulk.taken, bulk.refused, bulk.who) for bulk in bulks] == [(2, 0, "Ops")] * 2
+    assert (bulks[1].state, bulks[1].ended) == ("done", {"cancelled": 2})
+    assert len((await ledger.audit.latest())[0]) == 4
+    assert (await ledger.counts.stats(0)).balanced
+
+
+async def test_what_came_after_a_verb_for_many_is_not_undone(ledger: Ledger, server: Redis, monkeypatch):
+    """Who was worked or asked for since then stays, and so does what somebody stopped."""
+    await ledger.admissions.admit([event(number) for number in range(1, 5)])
+    for number in range(1, 5):
+        await ended(ledger, f"id-000{number}", Status.DEAD, reason="refused")
+    before = {key: server.dump(key) for key in server.keys("*")}
+    by = By("Ops", "command line")
+    for ids in (("id-0001", "id-0002"), ("id-0003", "id-0004")):
+        order = Order("retry", by, ids)
+        bulk_id = await ledger.bulks.create(order)
+        await ledger.bulks.fill(bulk_id, order)
+    await ledger.bulks.recall(bulk_id, by=by)
+    set_back(server, before)
+    await ledger.verbs._verb("cancel", "id-0001", [Status.DEAD], Status.CANCELLED, (), None)
+    monkeypatch.setattr(ledger.deeds, "_run_id", another_run)
+    await ledger.deeds.watch()
+    stood = [await status(ledger, f"id-000{number}") for number in range(1, 5)]
+    assert stood == [Status.CANCELLED, Status.QUEUED, Status.DEAD, Status.DEAD]
+    assert (await ledger.bulks.bulk(bulk_id)).state == "cancelled"
+    assert (await ledger.counts.stats(0)).balanced
 
 
 async def another_run() -> str:

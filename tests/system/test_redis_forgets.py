@@ -80,6 +80,26 @@ def test_without_new_deliveries_too(tmp_path, stack, forgetful):
     until(lambda: site.api("GET", f"/api/reopens/{reopen_id}").status_code == 200)
 
 
+def test_what_people_asked_for_is_done(tmp_path, stack, forgetful):
+    """What was resolved, linked, and retried among many in the last seconds is so in the next run too."""
+    site = stack.enter_context(running.site_on(running.environment(tmp_path, forgetful.url)))
+    strange = [{"ticket_id": f"strange-{number}", "contact_id": None, "thread_id": None} for number in (1, 2)]
+    ids = [
+        site.deliver(running.reply(**told), event_id=f"event-{number}").json()["reopen_id"]
+        for number, told in enumerate([{}, *strange])
+    ]
+    assert site.api("POST", f"/api/reopens/{ids[0]}/cancel").status_code == 200
+    known_bytes = forgetful.known_bytes()
+    home = {"contact_id": 5, "thread_id": 6}
+    assert site.api("POST", f"/api/reopens/{ids[1]}/resolve", home).json()["status"] == "queued"
+    assert site.api("PUT", "/api/links/support/strange-2", home).status_code == 200
+    assert site.api("POST", "/api/reopens/retry", {"status": "cancelled"}).json()["count"] == 1
+    forgetful.forget(known_bytes)
+    told = [f"/api/reopens/{each}" for each in ids]
+    until(lambda: [site.api("GET", path).json().get("status") for path in told] == ["queued"] * 3)
+    assert site.stats()["balanced"]
+
+
 def test_what_a_worker_did_is_known(tmp_path, stack, forgetful):
     """The case that a worker made is its reopen's, though Acquire shows no words and Redis forgot both."""
     acquire = stack.enter_context(running.sandbox(tmp_path))

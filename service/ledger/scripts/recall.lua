@@ -1,22 +1,22 @@
 -- Stop a bulk: what it has not begun is again as it was.
--- Needs: audit, bulk, statuses.
+-- Needs: audit, bulk, epoch, statuses.
 -- ARGV[1]  bulk
 -- ARGV[2]  how many at most in this call
 -- ARGV[3]  the line of the audit log, for the first call
 -- ARGV[4]  for how many seconds a bulk that ended is kept
--- Returns how many are left to be taken back, or -1 where the bulk is over, or -2 where there is none.
+-- Returns {'done', how many are left to be taken back, run of Redis}, {'over'} where the bulk is, or {'missing'}.
 
 local bulk, now = ARGV[1], now_ms()
 local key = P .. 'bulk:' .. bulk
 local state = redis.call('HGET', key, 'state')
 if not state then
-  return -2
+  return { 'missing' }
 end
 if state == 'running' then
   redis.call('HSET', key, 'state', 'cancelled', 'updated_ms', text(now), 'ended_ms', text(now))
   audit(ARGV[3])
 elseif redis.call('ZCARD', key .. ':left') == 0 then
-  return -1
+  return { 'over' }
 end
 
 local function take_back(id)
@@ -56,4 +56,4 @@ for _, id in ipairs(redis.call('ZRANGE', key .. ':left', 0, tonumber(ARGV[2]) - 
 end
 redis.call('INCR', P .. 'bulks:news')
 end_bulk_where_over(bulk, now, ARGV[4])
-return redis.call('ZCARD', key .. ':left')
+return { 'done', redis.call('ZCARD', key .. ':left'), run_id() }
