@@ -6,7 +6,6 @@ import hashlib
 from base64 import b32encode
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import pairwise, permutations
 
 from service.domain.reopens import WAITING, Reopen, Status
@@ -15,7 +14,7 @@ from service.ledger import codec, thread_codec
 from tests.simulation.acquire_world import Done
 from tests.simulation.cluster import Cluster
 from tests.simulation.engine import START_MS
-from tests.simulation.redis_state import as_text
+from tests.simulation.lua import as_text
 from tests.simulation.scenarios import Scenario
 
 FIRST_LOOK_MS = 15_000
@@ -61,21 +60,22 @@ def records_of(cluster: Cluster) -> dict[str, Reopen]:
     """The records, with the words that their events came with: done ones have dropped them."""
     said = {event.id: event.admission.text for event in cluster.events}
     records = [
-        codec.reopen_from({name: as_text(value) for name, value in fields.items()})
+        {name: as_text(value) for name, value in fields.items()}
         for key, fields in cluster.server.keys.items()
         if key.startswith("reopener:r:") and "id" in fields
     ]
     records += [
-        codec.reopen_from(codec.archived_fields(key.removeprefix("reopener:d:"), kept.encode("latin-1")))
+        codec.archived_fields(key.removeprefix("reopener:d:"), kept.encode("latin-1"))
         for key, kept in cluster.server.keys.items()
         if key.startswith("reopener:d:")
     ]
-    return {
-        record.id: replace(record, text=said.get(record.id) or said.get(record.again_of or ""))
-        if record.text_dropped
-        else record
-        for record in records
-    }
+    return {fields["id"]: codec.reopen_from(_with_words(fields, said)) for fields in records}
+
+
+def _with_words(fields: dict[str, str], said: dict[str, str | None]) -> dict[str, str]:
+    if not fields.get("text_dropped"):
+        return fields
+    return {**fields, "text": said.get(fields["id"]) or said.get(fields.get("again_of", "")) or ""}
 
 
 def threads_of(cluster: Cluster) -> list[Thread]:

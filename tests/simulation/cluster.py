@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import random
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from service.domain.errors import LedgerUnavailable, ReopenerError
 from service.domain.ports import Lease
 from service.domain.reopens import Policy, reopen_id
+from service.ledger import Ledger
 from service.ledger.admission import Admission
 from service.ledger.retention import ENDED, Terms
 from tests.simulation.acquire_world import AcquireWorld, Manner
 from tests.simulation.engine import START_MS, Node, Simulation, Sleep, Step
 from tests.simulation.events import Event, Strike
-from tests.simulation.ledger_twin import QUEUE_KEY, ledger_on
+from tests.simulation.ledger_twin import ledger_on
 from tests.simulation.people import SOURCE, People
 from tests.simulation.redis_twin import RedisTwin
+from tests.simulation.watched import Watched, watched
 from tests.simulation.worker import TICK_MS, WATCHES, Worker
 
 CONTACT = 7
@@ -48,16 +50,20 @@ class Cluster(People):
         """Verbs that people were told are done, and to what."""
         self.out_of_line: set[str] = set()
         """Reopens that were held, dead or cancelled for a while: they have lost their place in the order."""
+        self._watched: Watched | None = None
         self._tokens = 0
         self._listening = False
         self.workers = [Worker(self, name, boot_ms=rng.randrange(10**9)) for name in ("worker-1", "worker-2")]
         self.door = Node("door", self.simulation, mortal=False)
         self.person = Node("person", self.simulation, mortal=False)
         self.door_ledger = ledger_on(self.door, self.server, policy)
-        self.person_ledger = ledger_on(self.person, self.server, policy)
         self.simulation.after_ledger = self._after_ledger
         self.server.call("SET", "reopener:epoch", self.server.run_id)
         self.world.measured_lag_ms = self._measured_lag_ms
+
+    @cached_property
+    def person_ledger(self) -> Ledger:
+        return ledger_on(self.person, self.server, self.policy)
 
     def end(self) -> None:
         """Let go of each other: all parts of a history know one another, and would wait for the collector."""
@@ -158,8 +164,8 @@ class Cluster(People):
         self.simulation.kill(node, back_after_ms)
 
     def _note_in_flight(self, lease: Lease) -> None:
-        account = self.server.keys.get("reopener:account") or {}
-        if self.leases().get(lease.box, "").startswith(lease.token) and lease.box.isdigit() and not account:
+        held = self.watched().leases.get(lease.box, "").startswith(lease.token)
+        if held and lease.box.isdigit() and not self.server.call("EXISTS", "reopener:account"):
             self.in_flight_at_kill.append((self.simulation.now, int(lease.box)))
 
     def restart_redis(self, forgotten: dict[str, Any] | None) -> None:
@@ -206,7 +212,7 @@ class Cluster(People):
         self.excuses.setdefault(step.about, set()).add(end)
 
     def _measured_lag_ms(self) -> int:
-        return int((self.server.keys.get("reopener:account") or {}).get("read_lag_ms", 0))
+        return int(self.server.call("HGET", "reopener:account", "read_lag_ms") or 0)
 
     def latest_action_ms(self) -> int:
         """How late Acquire may act, at most, so that every look taken for it can see it."""
@@ -220,23 +226,14 @@ class Cluster(People):
 
     # What wakes the workers.
 
-    def leases(self) -> dict[str, str]:
-        return self.server.keys.get("reopener:leases") or {}
+    def watched(self) -> Watched:
+        self._watched = watched(self.server, self._watched)
+        return self._watched
 
     def sweep_wanted_at(self) -> int | None:
         """When a sweep would find something overdue, in true time; None for never."""
-        due = self.server.keys.get("reopener:due")
-        if not due:
-            return None
-        account = self.server.keys.get("reopener:account") or {}
-        if "paused" in account:
-            return None
-        breaker = self.server.keys.get("reopener:breaker") or {}
-        blocked_until = max(
-            int(account.get("quarantine_until") or 0),
-            *(int(breaker.get(name) or 0) for name in ("until_ms", "probe_until_ms")),
-        )
-        return int(max(min(due.values()), blocked_until)) - START_MS - self.redis_ahead_ms
+        wanted_ms = self.watched().wanted_ms
+        return None if wanted_ms is None else wanted_ms - START_MS - self.redis_ahead_ms
 
     def wake_all(self) -> None:
         """Redis' clock has changed: what is due is another now."""
@@ -244,7 +241,7 @@ class Cluster(People):
 
     def _after_ledger(self) -> None:
         simulation = self.simulation
-        if QUEUE_KEY in self.server.keys and not self._listening:
+        if not self._listening and self.watched().has_bells:
             self._listening = True
             simulation.at(simulation.now + 1 + int(self.rng.random() * 30), self._hand_out)
         for worker in self.workers:

@@ -14,8 +14,7 @@ from service.ledger.scripts import NAMES, script
 from service.queue import MOULD_BELL, MOULD_NAME, Bell
 from tests.simulation import telling
 from tests.simulation.engine import Node, Step
-from tests.simulation.lua import LUA
-from tests.simulation.redis_state import as_kept
+from tests.simulation.lua import as_kept
 from tests.simulation.redis_twin import RedisTwin
 
 QUEUE_KEY = "rq:queue:reopener"
@@ -43,7 +42,7 @@ class Client:
         def run(keys: Sequence[str], args: list[Any]) -> Step:
             return self._step(
                 "admit" if name == "admit" else "ledger",
-                lambda: LUA.run(SCRIPTS[name], self._server, args),
+                lambda: self._server.run(SCRIPTS[name], args),
                 lambda: telling.question(name, args),
             )
 

@@ -63,9 +63,10 @@ def _played(
     struck = cluster.struck
     meddling = {name: MEDDLING[name] for name in scenario.meddling}
     forgets = FORGETS if scenario.forgets else {}
+    last = max(strikes, default=-1)
 
     def strike(task: Task, step: Step, number: int) -> bool:
-        if forgets and step.kind in {"ledger", "admit", "bell"}:
+        if forgets and number <= last and step.kind in {"ledger", "admit", "bell"}:
             cluster.keep_snapshot()
         if scenario.always is not None and scenario.always(cluster, task, step):
             return True

@@ -110,12 +110,12 @@ class Worker:
         if simulation.now < self.tick_at:
             return
         wanted = self.cluster.sweep_wanted_at()
-        leases = self.cluster.leases()
+        leases = self.cluster.watched().leases
         standing = self.sweeper._still.look(leases, self.node.monotonic())
         if standing or (wanted is not None and wanted <= simulation.now):
             simulation.spawn(self.node, self._sweep, "sweeper")
         if leases != self.seen_leases:
-            self.seen_leases = dict(leases)
+            self.seen_leases = leases
             self.still_at = simulation.now + self.cluster.policy.lease_ms
         if leases:
             still_at = max(self.still_at, simulation.now + TICK_MS)
