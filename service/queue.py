@@ -39,7 +39,9 @@ BELL_SECONDS = 10
 """How long a bell is taken for outstanding before the sweeper rings again."""
 FAILED_JOB_SECONDS = 86_400
 MOULD_NAME, MOULD_BELL, MOULD_TIME = "MOULDNAME", "MOULDBELL", "MOULDTIME"
-_NAMED = re.compile(rf"{JOB_VERSION}-([a-z0-9]+)-")
+BELL_PREFIX = f"{JOB_VERSION}-"
+"""A new reopen's bell has an id that tells whose it is, and its version: prefix, reopen, hyphen, what is its own."""
+_NAMED = re.compile(rf"{BELL_PREFIX}([a-z0-9]+)-")
 _UNSAFE = re.compile(r"[^A-Za-z0-9:_.-]")
 """A box may be named for a ticket, and dashboards of RQ print descriptions as they are."""
 
@@ -123,11 +125,6 @@ class Ring:
     def is_known(self) -> bool:
         """A newer version's bell is left to it: the sweeper rings again, and so do its own workers."""
         return self.version <= JOB_VERSION
-
-
-def named_bell_id(reopen_id: str, unique: str) -> str:
-    """The id of the bell that a new reopen rings with: it tells whose it is, and its own version."""
-    return f"{JOB_VERSION}-{reopen_id}-{unique}"
 
 
 def ring_told_by(bell_id: str) -> Ring | None:

@@ -8,15 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from service.domain.errors import NotAdmitted
-from service.domain.reopens import RECORD_VERSION
 from service.ledger.scripts import packed
-from service.queue import named_bell_id
 
 if TYPE_CHECKING:
     from service.domain.events import Half
-
-BELL_CHARACTERS = 8
-"""Of the delivery's id, so many are part of its bell's: no two deliveries ring with one job."""
 
 Verdict = Literal["accepted", "duplicate", "held"]
 
@@ -67,13 +62,6 @@ class Admission:
     again_reason: str | None = None
     audit: str | None = None
 
-    @property
-    def box(self) -> str:
-        """The inbox it waits in: its thread's, or its ticket's while the thread is unknown."""
-        if self.thread_id is not None and self.contact_id is not None:
-            return str(self.thread_id)
-        return f"k:{self.source}:{self.ticket_id or '#' + self.reopen_id}"
-
 
 @dataclass(slots=True)
 class Admitted:
@@ -118,7 +106,6 @@ def packed_delivery(admissions: Sequence[Admission]) -> bytes:
 
 
 def _told(admission: Admission) -> dict[str, str]:
-    half = admission.half
     told = {
         "id": admission.reopen_id,
         "source": admission.source,
@@ -126,34 +113,26 @@ def _told(admission: Admission) -> dict[str, str]:
         "ticket_id": admission.ticket_id,
         "contact_id": _id(admission.contact_id),
         "thread_id": _id(admission.thread_id),
-        "box": admission.box,
-        "status": "held" if admission.held_for else "queued",
         "reason": admission.held_for,
         "detail": admission.detail,
         "text": admission.text,
         "email": admission.email,
-        "address": canonical_address(admission.address) if admission.address else None,
+        "address": admission.address and canonical_address(admission.address),
         "mark": admission.mark,
         "message_key": admission.message_key,
-        "weak_key": admission.weak_key,
-        "weak_ms": str(admission.weak_seconds * 1000) if admission.weak_key else None,
-        "half": half and half.half,
-        "half_key": half and half.key,
-        "moment_ms": half and str(half.moment_ms),
-        "half_ms": half and str(half.repeated_for_seconds * 1000),
         "body_hash": admission.body_hash,
         "delivery_id": admission.delivery_id,
         "again_of": admission.again_of,
         "again_reason": admission.again_reason,
         "audit": admission.audit,
-        "version": _VERSION,
-        # RQ's ids hold letters, digits, hyphens and underscores.
-        "bell": named_bell_id(admission.reopen_id, admission.delivery_id[:BELL_CHARACTERS].replace(".", "-")),
     }
+    if admission.weak_key:
+        told |= {"weak_key": admission.weak_key, "weak_ms": str(admission.weak_seconds * 1000)}
+    if admission.half is not None:
+        half = admission.half
+        told |= {"half": half.half, "half_key": half.key, "moment_ms": str(half.moment_ms)}
+        told["half_ms"] = str(half.repeated_for_seconds * 1000)
     return {name: value for name, value in told.items() if value}
-
-
-_VERSION = str(RECORD_VERSION)
 
 
 def _id(number: int | None) -> str | None:

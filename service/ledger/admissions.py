@@ -12,7 +12,7 @@ from service.ledger.admission import Admission, Admitted, Together, packed_deliv
 from service.ledger.recent import Recent
 from service.ledger.scripts import packed
 from service.logs import get_logger
-from service.queue import MOULD_BELL, MOULD_NAME, MOULD_TIME, written_now
+from service.queue import BELL_PREFIX, MOULD_BELL, MOULD_NAME, MOULD_TIME, written_now
 
 if TYPE_CHECKING:
     from service.domain.ports import Ticker
@@ -36,7 +36,7 @@ class Admissions:
         self._scripts = scripts
         bell = bells.mould()
         self._mould = packed(
-            [bell.job_key, bell.queue_key, bell.queues_key, MOULD_NAME, MOULD_BELL, *bell.fields]
+            [bell.job_key, bell.queue_key, bell.queues_key, MOULD_NAME, MOULD_BELL, BELL_PREFIX, *bell.fields]
         )
         self._ticker = ticker
         self._bell_ms = bell_ms

@@ -21,7 +21,7 @@ def question(script: str, args: list[Any]) -> str:
             events = itertools.chain(*json.loads(texts[4]))
             if texts[4] == "[]":
                 return "ask whether Redis is still the same"
-            names = ", ".join(f"{told['event_id']} ({told['box']}, {told['status']})" for told in events)
+            names = ", ".join(_event(told) for told in events)
             return f"admit {names}" + (" once more" if texts[7] == "1" else "")
         case "again":
             written = json.loads(texts[2])
@@ -40,6 +40,11 @@ def question(script: str, args: list[Any]) -> str:
             return f"ring {texts[0]}"
         case _:
             return f"{script} {' '.join(text for text in texts if text)}"
+
+
+def _event(told: dict[str, str]) -> str:
+    where = told.get("thread_id") or f"ticket {told.get('ticket_id')}"
+    return f"{told['event_id']} ({where}{', held: ' + told['reason'] if 'reason' in told else ''})"
 
 
 def answer(value: Any) -> str:

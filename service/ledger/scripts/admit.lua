@@ -5,9 +5,8 @@
 -- ARGV[3]  how many deliveries the stream of the latest keeps
 -- ARGV[4]  JSON list: the mould of a bell (mould.lua)
 -- ARGV[5]  JSON list of deliveries, each a list of admissions, all values strings, what is empty left out:
---          {id, source, event_id, ticket_id, contact_id, thread_id, box, status, reason, detail, text, email,
---           address, mark, message_key, half, half_key, moment_ms, half_ms, weak_key, weak_ms, body_hash, delivery_id, again_of,
---           again_reason, version, audit, bell}
+--          {id, source, event_id, ticket_id, contact_id, thread_id, reason, detail, text, email, address, mark, message_key,
+--           half, half_key, moment_ms, half_ms, weak_key, weak_ms, body_hash, delivery_id, again_of, again_reason, audit}
 -- ARGV[6]  JSON list: how many ms ago each delivery came, where it waited in a receiver's spool; empty where none did
 -- ARGV[7]  the epoch that the caller knows, '' for none
 -- ARGV[8]  '1' where this is admitted once more, since Redis may have forgotten it: what is known is not counted again
@@ -129,6 +128,14 @@ local function again(a, id)
   return { 'duplicate', id, r[1], r[2] or '', conflict and '1' or '0' }
 end
 
+-- Its thread's inbox, or its ticket's while the thread is unknown.
+local function box_of(a)
+  if a.thread_id ~= '' and a.contact_id ~= '' then
+    return a.thread_id
+  end
+  return 'k:' .. a.source .. ':' .. (a.ticket_id ~= '' and a.ticket_id or '#' .. a.id)
+end
+
 local function linked(a)
   if a.thread_id ~= '' and a.contact_id ~= '' or a.ticket_id == '' then
     return
@@ -136,7 +143,6 @@ local function linked(a)
   local link = redis.call('HGET', P .. 'links', a.source .. '\0' .. a.ticket_id)
   if link then
     a.contact_id, a.thread_id = string.match(link, '^(%d+):(%d+)$')
-    a.box = a.thread_id
     if a.reason == 'contact_unknown' or a.reason == 'thread_unknown' or a.email ~= '' then
       a.status, a.reason, a.detail = 'queued', '', ''
     end
@@ -178,7 +184,7 @@ local OPTIONAL = {
 local function write_record(a, box, position)
   local fields = {
     'id', a.id, 'source', a.source, 'event_id', a.event_id, 'position', position, 'status', a.status,
-    'created_ms', came_text, 'updated_ms', now_text, 'deliveries', '1', 'version', a.version, 'box', box,
+    'created_ms', came_text, 'updated_ms', now_text, 'deliveries', '1', 'version', VERSION, 'box', box,
     'body_hash', a.body_hash, 'last_delivery', a.delivery_id,
   }
   for _, name in ipairs(OPTIONAL) do
@@ -192,7 +198,7 @@ end
 
 local function create(a)
   linked(a)
-  local box = home_of(a.box)
+  local box = home_of(box_of(a))
   local position = redis.call('INCR', P .. 'position')
   if came < now then
     position = place(box, position)
@@ -322,7 +328,9 @@ local empty = { __index = function() return '' end }
 local function delivered(admissions)
   local rows = {}
   for i, a in ipairs(admissions) do
-    rows[i] = admitted(setmetatable(a, empty))
+    setmetatable(a, empty)
+    a.status = a.reason ~= '' and 'held' or 'queued'
+    rows[i] = admitted(a)
   end
   return rows
 end
