@@ -40,7 +40,7 @@ BELL_SECONDS = 10
 FAILED_JOB_SECONDS = 86_400
 MOULD_NAME, MOULD_BELL, MOULD_TIME = "MOULDNAME", "MOULDBELL", "MOULDTIME"
 BELL_PREFIX = f"{JOB_VERSION}-"
-"""A new reopen's bell has an id that tells whose it is, and its version: prefix, reopen, hyphen, what is its own."""
+"""A new reopen's bell tells by its id whose it is: this, the reopen's, a hyphen, and what is its own."""
 _NAMED = re.compile(rf"{BELL_PREFIX}([a-z0-9]+)-")
 _UNSAFE = re.compile(r"[^A-Za-z0-9:_.-]")
 """A box may be named for a ticket, and dashboards of RQ print descriptions as they are."""

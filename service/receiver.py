@@ -135,20 +135,23 @@ class Receiver:
         `hashes` tell bodies of one event apart; in a batch that is the event's own part of it.
         """
         kind = KINDS[source.kind]
-        decisions = [(event, decide(event, kind.rules(source))) for event in events]
-        admissions = [
-            admission(
-                source,
-                event,
-                decision,
-                body_hash=hashes[place],
-                delivery_id=f"{delivery_id}.{place}",
-                now_ms=self.clock.now_ms(),
-                retry_window_seconds=kind.retry_window_seconds,
-            )
-            for place, (event, decision) in enumerate(decisions)
-            if not isinstance(decision, Ignore)
-        ]
+        rules, now_ms = kind.rules(source), self.clock.now_ms()
+        decisions, admissions = [], []
+        for place, event in enumerate(events):
+            decision = decide(event, rules)
+            decisions.append((event, decision))
+            if not isinstance(decision, Ignore):
+                admissions.append(
+                    admission(
+                        source,
+                        event,
+                        decision,
+                        body_hash=hashes[place],
+                        delivery_id=f"{delivery_id}.{place}",
+                        now_ms=now_ms,
+                        retry_window_seconds=kind.retry_window_seconds,
+                    )
+                )
         admitted = iter(await self.admit(admissions) if admissions else [])
         results = []
         for event, decision in decisions:

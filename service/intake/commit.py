@@ -27,9 +27,11 @@ ADMIT_SECONDS = 1.5
 """An answer must come within 2 s also while Redis hangs."""
 PATIENCE_SECONDS = 0.25
 """The same where a delivery can go to the spool instead."""
-TOGETHER = 64
+TOGETHER = 16
 TOGETHER_BYTES = 1024 * 1024
-"""So much is asked at once (a single delivery may be larger): others use this Redis too."""
+"""So much is asked at once (a single delivery may be larger): others use this Redis too, and who is served in
+the meantime must not run out while many are asked for.
+"""
 MOST_CONFIRMING = 32
 """So many batches wait for replicas or disks at a time, each on a connection of its own."""
 

@@ -99,7 +99,7 @@ class Kind:
         reading = self._reading(source)
         payload = Payload(document, request, source, place)
         shape = reading.shapes[-1]
-        for each in reading.shapes:
+        for each in reading.shapes[:-1]:
             if each.fits(document):
                 shape = each
                 break

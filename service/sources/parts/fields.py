@@ -122,9 +122,14 @@ class Shape:
 def at(path: str, convert: Convert[T], *others: str) -> Field[T]:
     """The value at a dotted path, or at the first of `others` that has one. A number picks from a list."""
     first, further = split(path), [split(each) for each in others]
+    look = _looking(first)
 
     def read(payload: Payload) -> T | None:
-        value = pluck(payload.document, first)
+        value = look(payload.document)
+        return None if value is None else convert(value)
+
+    def read_any(payload: Payload) -> T | None:
+        value = look(payload.document)
         for way in further:
             if value is not None:
                 break
@@ -134,7 +139,23 @@ def at(path: str, convert: Convert[T], *others: str) -> Field[T]:
     def present(payload: Payload) -> bool:
         return has(payload.document, first) or any(has(payload.document, way) for way in further)
 
-    return Field(path, read, present)
+    return Field(path, read_any if further else read, present)
+
+
+def _looking(way: Way) -> Callable[[Mapping[str, object]], object | None]:
+    """`pluck` for one way. Nearly all are one or two names, looked up a dozen times for each delivery."""
+    match way:
+        case (str(name),):
+            return lambda document: document.get(name)
+        case (str(outer), str(name)):
+
+            def within(document: Mapping[str, object]) -> object | None:
+                inner = document.get(outer)
+                return inner.get(name) if type(inner) is dict else None
+
+            return within
+        case _:
+            return lambda document: pluck(document, way)
 
 
 def header(name: str, *others: str) -> Field[str]:

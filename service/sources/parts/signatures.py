@@ -52,6 +52,8 @@ def _keyed(key: bytes, hash_name: Hash) -> hmac.HMAC:
 
 def same(given: str, expected: str) -> bool:
     """Whether two texts are equal, in a time that does not tell where they differ."""
+    if given.isascii() and expected.isascii():
+        return hmac.compare_digest(given, expected)
     return hmac.compare_digest(to_bytes(given), to_bytes(expected))
 
 
