@@ -1,8 +1,6 @@
 -- Take the head of a box (rules 11, 12).
 -- Needs: leases, sending, statuses.
 
--- The newest records that this version works: RECORD_VERSION of service/domain/reopens.py.
-local VERSION = 1
 local NEWER_MS = 10000
 
 local TAKEN = { 'status', 'source', 'position', 'next_ms', 'version', 'claims' }

@@ -1,5 +1,8 @@
 -- Reopens as they are kept: at work a hash `r:{id}`, done one string `d:{id}`.
 
+-- The version of those that are made, and the newest that are worked: RECORD_VERSION of service/domain/reopens.py.
+local VERSION = 1
+
 -- A whole number below 2^40 in five bytes that sort as it does.
 local function short(number)
   local n = tonumber(number)
