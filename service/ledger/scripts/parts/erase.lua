@@ -88,9 +88,9 @@ local function erase_archived(records)
   end
 end
 
--- Remove records (by id, as `record_of` has them) with everything that leads to them. What remains of each is a
--- tombstone, for as long as its helpdesk may repeat the event, so that a repeat is a duplicate and never a second case
--- (rule 15).
+-- Remove records (by id, as `record_of` has them) with everything that leads to them. What remains of each, and
+-- of the reply it was, is a tombstone, for as long as its helpdesk may repeat the event, so that a repeat is a duplicate and
+-- never a second case (rule 15).
 local function erase(records, salt, tombstone_ms)
   local count = 0
   erase_archived(records)
@@ -99,7 +99,8 @@ local function erase(records, salt, tombstone_ms)
       erase_indexes(id, r)
     end
     if r.message_key ~= '' then
-      redis.call('SET', P .. 'message:' .. r.message_key, id, 'PX', tombstone_ms)
+      redis.call('DEL', P .. 'message:' .. r.message_key)
+      redis.call('SET', tombstone(salt, r.message_key), '', 'PX', tombstone_ms)
     end
     if r.thread_id ~= '' and home_of(r.new_case_id) == r.thread_id then
       redis.call('HDEL', alias_key(r.new_case_id), r.new_case_id)

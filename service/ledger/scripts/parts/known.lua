@@ -31,11 +31,15 @@ local function other_half(a)
   return nil
 end
 
--- The reopen that a reply's message has made.
-local function told_by(message_key)
-  local id = redis.call('GET', P .. 'message:' .. message_key)
-  local kept = not id and tree_range('messages', '[' .. message_key .. '\0', '(' .. message_key .. '\1', 1)[1]
-  return id or kept and string.sub(kept, #message_key + 2)
+-- The reopen that a reply's message has made; one that was removed is nobody's any more, and `a` stands for it.
+local function told_by(a)
+  local message = a.message_key
+  local id = redis.call('GET', P .. 'message:' .. message)
+  local kept = not id and tree_range('messages', '[' .. message .. '\0', '(' .. message .. '\1', 1)[1]
+  if kept then
+    return string.sub(kept, #message + 2)
+  end
+  return id or salt and redis.call('EXISTS', tombstone(salt, message)) == 1 and a.id
 end
 
 -- Ids that nothing was known of when this script began, and that it has not met yet.
@@ -56,9 +60,9 @@ end
 local function known_id(a)
   local same = known_by_id(a)
   if not same then
-    same = a.message_key ~= '' and told_by(a.message_key)
+    same = a.message_key ~= '' and told_by(a)
     same = same or other_half(a)
-    if same then
+    if same and same ~= a.id then
       redis.call('SET', P .. 'same:' .. a.id, same, 'PX', SAME_MS)
     end
   end
