@@ -32,6 +32,7 @@ class Lua:
         self.database, self.snapshot, self.restart = asked.new, asked.snapshot, asked.restart
         self._run, self._call, self._list = asked.run, asked.call, asked.list
         self._names, self._value = asked.names, asked.value
+        self.watched = self._interpreted(self._source("watched"))(twin)
 
     def run(self, source: str, database: Any, now_ms: int, args: list[Any]) -> Any:
         """What the script answers, as a client reads it: text, ints, lists and None."""

@@ -47,11 +47,12 @@ class RedisTwin:
     def run(self, script: str, args: list[Any]) -> Any:
         """Run a script: all its commands are one moment."""
         self.revision += 1
-        return self.read(script, args)
-
-    def read(self, script: str, args: list[Any]) -> Any:
-        """Run a script that changes nothing."""
         return LUA.run(script, self._database, self.clock_ms(), args)
+
+    def watched(self, queue: str) -> tuple[Any, ...]:
+        """What watched.lua finds."""
+        found: tuple[Any, ...] = LUA.watched(self._database, self.clock_ms(), queue)
+        return found
 
     def restart(self, *, forget: Any = None) -> None:
         """Start anew: with what it held, or with an earlier `snapshot`."""
