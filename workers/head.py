@@ -19,6 +19,7 @@ from service.domain.reopens import (
     Status,
     begin_attempt,
     end_attempt,
+    with_calls,
     without_text,
 )
 from service.domain.threads import Effect, with_clock_set_back, with_intents_held
@@ -241,7 +242,7 @@ class Head:
             self.end(AttemptOutcome.INTERRUPTED, None, "the worker went away")
 
     def begin(self) -> None:
-        self.reopen = begin_attempt(replace(self.reopen, waits=0), self.started_ms)
+        self.reopen = begin_attempt(self.reopen, self.started_ms)
 
     def end(
         self,
@@ -255,10 +256,8 @@ class Head:
             self.reopen, self.now_ms(), outcome, http_status=http_status, error=error, number=number
         )
         self.tools.on_attempt(outcome)
-        calls = self.tools.acquire.calls()
-        last = replace(ended.attempts[-1], calls=(*ended.attempts[-1].calls, *calls))
-        self.reopen = replace(ended, attempts=(*ended.attempts[:-1], last))
-        number = last.number if number is None else number
+        self.reopen = with_calls(ended, self.tools.acquire.calls())
+        number = ended.attempts[-1].number if number is None else number
         self.ended |= {each.number: each for each in self.reopen.attempts if each.number == number}
 
     def count(self, *, sent: bool) -> None:

@@ -170,9 +170,9 @@ _PAIRS = [first + second for first in _BASE32 for second in _BASE32]
 
 
 def begin_attempt(reopen: Reopen, now_ms: int) -> Reopen:
-    """The reopen with one more attempt, numbered on, that has not ended yet."""
+    """The reopen with one more attempt, numbered on, that has not ended yet: it waits no more."""
     number = reopen.attempts[-1].number + 1 if reopen.attempts else 1
-    return replace(reopen, attempts=(*reopen.attempts, Attempt(number=number, started_ms=now_ms)))
+    return replace(reopen, attempts=(*reopen.attempts, Attempt(number=number, started_ms=now_ms)), waits=0)
 
 
 def end_attempt(
@@ -198,6 +198,14 @@ def end_attempt(
         for attempt in reopen.attempts
     )
     return replace(reopen, attempts=ended)
+
+
+def with_calls(reopen: Reopen, calls: tuple[Call, ...]) -> Reopen:
+    """The reopen with these calls in its last attempt."""
+    if not calls:
+        return reopen
+    last = replace(reopen.attempts[-1], calls=(*reopen.attempts[-1].calls, *calls))
+    return replace(reopen, attempts=(*reopen.attempts[:-1], last))
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,10 @@ class Lua:
         if script is None:
             loaded = self._lua.compile(f"local KEYS, ARGV = {{}}, {{...}}\n{source}")
             script = self._compiled[source] = self._interpreted(loaded)
-        kept = [arg if type(arg) is bytes else as_kept(arg) for arg in args]
+        kept = [
+            arg if type(arg) is bytes or (type(arg) is str and arg.isascii()) else as_kept(arg)
+            for arg in args
+        ]
         return self._read(self._run(script, database, now_ms, *kept))
 
     def call(self, database: Any, now_ms: int, *command: str | int) -> Any:

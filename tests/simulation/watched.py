@@ -23,6 +23,5 @@ def watched(server: RedisTwin, before: Watched | None) -> Watched:
     if before is not None and before.revision == server.revision:
         return before
     bells, wanted_ms, *leases = server.watched(QUEUE_KEY)
-    return Watched(
-        server.revision, bells, wanted_ms or None, dict(zip(leases[::2], leases[1::2], strict=True))
-    )
+    held = dict(zip(leases[::2], leases[1::2], strict=True)) if leases else {}
+    return Watched(server.revision, bells, wanted_ms or None, held)
