@@ -159,6 +159,19 @@ async def test_lists_go_through_both(ledger: Ledger, server: Redis):
     assert (await ledger.reads.thread(1_001)).reopens[0].id == "id-0001"
 
 
+async def test_what_lies_for_a_person_holds_no_empty_fields(ledger: Ledger, server: Redis):
+    """A dead reopen is a hash of what says something alone, and reads as if it had the rest."""
+    await ledger.admissions.admit([event(1, body_hash="a" * 64)])
+    await ended(ledger, "id-0001", Status.DEAD, reason="refused", detail="contact is gone", sent=1)
+    fields = server.hgetall("reopener:r:id-0001")
+    assert not [name for name, value in fields.items() if value in {"", "0"}]
+    told = await ledger.reads.reopen("id-0001")
+    assert (told.status, told.reason, told.sent, told.spent, told.waits) == (Status.DEAD, "refused", 1, 0, 0)
+    await ledger.verbs.retry("id-0001")
+    await ended(ledger, "id-0001", Status.DEAD, reason="refused", detail=None)
+    assert (await ledger.reads.reopen("id-0001")).detail is None
+
+
 async def test_times_are_found_in_the_archive(ledger: Ledger, server: Redis):
     """What was admitted between two times is found among archived ones as among those at work."""
     ids = [f"id-{number:04}" for number in range(300)]
