@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 import uvicorn
@@ -12,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from service import collector
 from service.answers import error
 from service.bounded import Bounded
-from service.whole import EXTENSION
+from service.whole import EXTENSION, Outbox
 
 if TYPE_CHECKING:
     import socket
@@ -27,12 +28,13 @@ DRAIN_SECONDS = 10
 
 def config(app: ASGIApp, *, host: str, port: int) -> uvicorn.Config:
     """How the app is served. Logs are ours (one line for each delivery), websockets are nobody's."""
+    protocol: Any = partial(Protocol, outbox=Outbox())
     return uvicorn.Config(
         app,
         host=host,
         port=port,
         loop="uvloop",
-        http=Protocol,
+        http=protocol,
         ws="none",
         lifespan="on",
         access_log=False,
@@ -73,7 +75,12 @@ def run(serving: uvicorn.Config, announce: Callable[[socket.socket], None] = lam
 class Protocol(Bounded):
     """Answers what is no HTTP in the shape of all our errors, and ends endless answers at shutdown."""
 
+    def __init__(self, *, outbox: Outbox, **uvicorns: Any) -> None:
+        super().__init__(**uvicorns)
+        self._outbox = outbox
+
     def shutdown(self) -> None:
+        self._outbox.send()
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is not None and not cycle.response_complete and cycle.scope["path"] == LIVE_PATH:
             self.transport.close()
@@ -84,7 +91,7 @@ class Protocol(Bounded):
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:
-            self.scope["extensions"] = {EXTENSION: {"cycle": ref(self.cycle)}}
+            self.scope["extensions"] = {EXTENSION: {"cycle": ref(self.cycle), "outbox": self._outbox}}
 
     def send_400_response(self, msg: str) -> None:
         refusal = error(400, "not_http", f"{msg} Send HTTP/1.1, with one Content-Length or chunks.")

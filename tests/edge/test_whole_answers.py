@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+import uvicorn
+import uvloop
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from service import server
+from service.answers import Told
+from service.whole import answer_with
 from tests.running import Site, reply, signed
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
 
 
 @contextmanager
@@ -96,3 +105,28 @@ def test_an_answer_leaves_nothing_for_the_collector(site: Site):
     finally:
         gc.enable()
     assert len(kept) < 15, "each connection keeps its latest"
+
+
+def test_what_is_ready_when_the_server_ends_is_sent():
+    """An answer that was given in the very moment of a shutdown reaches who asked."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await answer_with(Told({"status": "accepted"}), scope, receive, send)
+        for connection in list(serving.server_state.connections):
+            connection.shutdown()
+
+    async def asked() -> bytes:
+        listening = socket.create_server(("127.0.0.1", 0))
+        running = asyncio.create_task(serving.serve(sockets=[listening]))
+        reader, writer = await asyncio.open_connection(*listening.getsockname())
+        writer.write(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n")
+        told = await reader.read()
+        writer.close()
+        serving.should_exit = True
+        await running
+        return told
+
+    config = server.config(app, host="127.0.0.1", port=0)
+    config.lifespan = "off"
+    serving = uvicorn.Server(config)
+    assert uvloop.run(asked()).endswith(b'{"status":"accepted"}')
