@@ -1,0 +1,97 @@
+"""Care for Acquire as one process keeps to it, beside what all of them decide together."""
+
+from __future__ import annotations
+
+import asyncio
+
+from service.domain.breaker import Breaker, Calls
+from service.domain.ports import Given, Later, Spent
+from tests.clocks import HandClock
+from workers.throttle import FIRST_PLACES, LEAVING, LONGEST_SPREAD_MS, Care
+
+CLOCK = HandClock()
+NOW_MS = CLOCK.now_ms()
+GIVEN, CLOSED = Given(0.0), Breaker()
+
+
+class Shared:
+    """What the account's ledger says: no rate limit, this breaker, and this place for whoever asks."""
+
+    rate = 0.0
+
+    def __init__(self, place=GIVEN, breaker=CLOSED) -> None:
+        self.place, self.breaker = place, breaker
+        self.asked: list[bool] = []
+        self.when_asked = lambda: None
+
+    async def reserve(self, calls, *, is_retry, lane):
+        self.asked.append(is_retry)
+        self.when_asked()
+        return self.place
+
+    async def note(self, answered, failed):
+        return self.breaker, Calls(answered, failed, 0, answered, failed), NOW_MS
+
+
+async def _known(shared):
+    """Care that has just learnt how the account is."""
+    care = Care(shared, CLOCK)
+    care.answered()
+    await asyncio.sleep(0)
+    await care.aclose()
+    return care
+
+
+async def test_a_retry_asks_for_its_budget_where_there_is_no_limit():
+    """Without a rate limit first calls ask nobody; retries do, since their budget is the account's."""
+    shared = Shared()
+    care = await _known(shared)
+    assert await care.place(3) is None
+    assert shared.asked == []
+    assert await care.place(3, is_retry=True) is None
+    assert shared.asked == [True]
+
+
+async def test_a_pace_is_a_limit_too():
+    """While the account keeps a pace after a pause, first calls ask as well."""
+    shared = Shared(breaker=Breaker(pace=8.0, paced_ms=NOW_MS, changed_ms=NOW_MS))
+    care = await _known(shared)
+    assert await care.place(3) is None
+    assert shared.asked == [False]
+
+
+async def test_a_place_is_no_leave_to_call_where_all_stopped_meanwhile():
+    """What stopped while a place was asked for is seen before the call."""
+    shared = Shared()
+    care = Care(shared, CLOCK)
+    shared.when_asked = lambda: care.leave(0.0)
+    assert await care.place(3, is_retry=True) == Later(NOW_MS, LEAVING)
+
+
+async def test_retries_whose_budget_is_spent_come_back_apart():
+    """They would all ask in the same moment otherwise, and be as many as before."""
+    care = Care(Shared(Spent(2_000)), CLOCK)
+    later = [await care.place(3, is_retry=True) for _ in range(20)]
+    waits_ms = {each.until_ms - NOW_MS for each in later}
+    assert {each.why for each in later} == {"retry_budget"}
+    assert 2_000 <= min(waits_ms) < max(waits_ms) <= 2_000 + LONGEST_SPREAD_MS
+
+
+async def test_who_is_put_off_gives_its_first_place_to_the_next():
+    """Where Acquire has been silent a few go first: those that do not go after all are none of them."""
+    care = Care(Shared(Spent(2_000)), CLOCK)
+    async with asyncio.timeout(2):
+        for _ in range(2 * FIRST_PLACES):
+            later = await care.begin(3, is_retry=True, lane="live")
+            assert later is not None
+
+
+async def test_who_leaves_begins_no_call_later_than_it_said_first():
+    """A second signal gives no more time than the first one."""
+    care = Care(Shared(), CLOCK)
+    care.leave(60.0)
+    assert care.stopped() is None
+    care.leave(0.0)
+    assert care.stopped() == Later(NOW_MS, LEAVING)
+    care.leave(60.0)
+    assert care.stopped() == Later(NOW_MS, LEAVING)
