@@ -54,6 +54,25 @@ async def test_new_replies_are_popped_first(client, popper):
     assert await _popped(popper) == [(new, "live"), *((each, "backlog") for each in rung[:3])]
 
 
+@pytest.mark.parametrize(
+    ("room", "live", "backlog"),
+    [
+        (Room(live=4, backlog=3, both=9), 4, 3),
+        (Room(live=2, backlog=3, both=4), 2, 2),
+        (Room(live=6, backlog=1, both=8), 6, 1),
+        (Room(live=6, backlog=3, both=6), 6, 0),
+    ],
+)
+async def test_no_more_is_popped_than_there_is_room_for(client, popper, room, live, backlog):
+    """Each lane has its own room, and both have one together; what has none waits on RQ's queues."""
+    for lane in ("live", "backlog") * 6:
+        _ring(client, lane)
+    lanes = [each.lane for each in await popper.pop(room, wait_seconds=30.0)]
+    assert lanes == ["live"] * live + ["backlog"] * backlog
+    left = [client.llen(f"rq:queue:{name}") for name in QUEUE_NAMES.values()]
+    assert sorted(left) == sorted([6 - live, 6 - backlog])
+
+
 async def test_a_backlog_that_had_something_is_looked_after(client, popper):
     """After bells of the backlog more of them are popped at once, though no new reply comes for long."""
     first = _ring(client, "backlog")
