@@ -244,8 +244,7 @@ class Api:
 
     async def delete_link(self, request: Request) -> Response:
         source, ticket_id = request.path_params["source"], request.path_params["ticket_id"]
-        if not await self.ledger.account.unlink(source, ticket_id, caller(request)):
-            raise NotFound("this ticket is not linked")
+        await self.ledger.verbs.unlink(source, ticket_id, by=caller(request))
         return self._changed("unlinked", Response(status_code=204), source=source, ticket_id=ticket_id)
 
     async def deliveries(self, request: Request) -> Response:
@@ -266,11 +265,11 @@ class Api:
         return JSONResponse({**told, "spool": views.spool(self.spool(), now_ms)})
 
     async def pause(self, request: Request) -> Response:
-        await self.ledger.account.pause(caller(request))
+        await self.ledger.verbs.pause(by=caller(request))
         return self._changed("paused", JSONResponse({"paused": True}))
 
     async def resume(self, request: Request) -> Response:
-        await self.ledger.account.resume(caller(request))
+        await self.ledger.verbs.resume(by=caller(request))
         return self._changed("resumed", JSONResponse({"paused": False}))
 
     @staticmethod

@@ -65,7 +65,7 @@ def bulk(bulk_id: str | None, *, cancel: bool, as_json: bool) -> None:
 
 def switch(*, paused: bool, as_json: bool) -> None:
     async def turn(ledger: Ledger) -> None:
-        await (ledger.account.pause(by()) if paused else ledger.account.resume(by()))
+        await (ledger.verbs.pause(by=by()) if paused else ledger.verbs.resume(by=by()))
 
     with_ledger(turn)
     if as_json:

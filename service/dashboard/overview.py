@@ -68,11 +68,11 @@ class OverviewPages:
         )
 
     async def pause(self, request: Request) -> Response:
-        await self.ledger.account.pause(by(request))
+        await self.ledger.verbs.pause(by=by(request))
         return RedirectResponse("/", status_code=303)
 
     async def resume(self, request: Request) -> Response:
-        await self.ledger.account.resume(by(request))
+        await self.ledger.verbs.resume(by=by(request))
         return RedirectResponse("/", status_code=303)
 
 

@@ -1,24 +1,20 @@
-"""The account's switches: pause and resume, and notes of deliveries that left nothing else."""
+"""What is known of the account's Redis, and notes of deliveries that left nothing else."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from redis.exceptions import ResponseError
 
-from service.domain.breaker import FIRST_PACE
 from service.ledger.admissions import KEPT_DELIVERIES
-from service.ledger.audit import AUDIT_KEY, KEPT_LINES
 from service.ledger.heard import index
 from service.ledger.scripts import ask
 from service.ledger.series import add_to_series
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
-    from redis.asyncio.client import Pipeline
 
-    from service.ledger.audit import By
     from service.ledger.durably import Wait
     from service.ledger.reads import Delivery
 
@@ -31,23 +27,6 @@ class Account:
     def __init__(self, connection: Redis, wait: Wait | None) -> None:
         self._redis = connection
         self._wait = wait
-
-    async def pause(self, by: By) -> None:
-        """Workers take no more work; webhooks are taken all the while."""
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.hset(f"{P}account", "paused", f"{by.who} ({by.via})")
-        await self._told(pipe, by, "pause", "all workers")
-
-    async def resume(self, by: By) -> None:
-        """Workers take work again. What waited comes back at a pace, as after any pause."""
-        was_paused = await ask(self._redis.hexists(f"{P}account", "paused"))
-        seconds, microseconds = await ask(self._redis.time())
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.hdel(f"{P}account", "paused")
-        if was_paused:
-            paced = {"pace": str(FIRST_PACE), "paced_ms": str(seconds * 1000 + microseconds // 1000)}
-            pipe.hset(f"{P}breaker", mapping=paced)  # type: ignore[arg-type]
-        await self._told(pipe, by, "resume", "all workers")
 
     async def note_durability(self) -> bool:
         """Note whether this Redis can forget what it confirmed: only with an AOF that is synced on every
@@ -83,15 +62,6 @@ class Account:
         """Which run of Redis this is: another one may have forgotten the last writes (rule 13)."""
         return str((await ask(self._redis.info("server")))["run_id"])
 
-    async def unlink(self, source: str, ticket_id: str, by: By) -> bool:
-        """Drop a ticket's link; False where there was none."""
-        field = f"{source}\0{ticket_id}"
-        if not await ask(self._redis.hexists(f"{P}links", field)):
-            return False
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.hdel(f"{P}links", field)
-        return bool((await self._told(pipe, by, "unlink", f"{source} {ticket_id}"))[0])
-
     async def note(self, deliveries: Sequence[Delivery]) -> None:
         """Note deliveries that made no record: ignored and rejected ones."""
         pipe = self._redis.pipeline(transaction=False)
@@ -117,11 +87,5 @@ class Account:
                 pipe.hset(f"{P}heard", delivery.source, str(delivery.received_ms))
             index(pipe, delivery, entry_id.decode())
         await self._do(pipe.execute())
-
-    async def _told(self, pipe: Pipeline, by: By, what: str, subject: str) -> list[Any]:
-        """Do what is in the pipe and note who wanted it, both or neither."""
-        pipe.xadd(AUDIT_KEY, by.fields(what, subject), maxlen=KEPT_LINES, approximate=True)
-        done: list[Any] = await self._do(pipe.execute())
-        return done
 
     _do = staticmethod(ask)

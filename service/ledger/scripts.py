@@ -41,6 +41,7 @@ NAMES = (
     "many",
     "overdue",
     "pace",
+    "pause",
     "pick",
     "recall",
     "release",
@@ -52,6 +53,7 @@ NAMES = (
     "stop",
     "take_in",
     "take_in_thread",
+    "unlink",
     "verb",
     "write",
 )

@@ -1,9 +1,10 @@
-"""What people ask for: retry, cancel, resolve, link, run again. Compare-and-set on status (rule 15)."""
+"""What people ask for: retry, cancel, resolve, link, pause, run again. Each is compare-and-set (rule 15)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from service.domain.breaker import FIRST_PACE
 from service.domain.errors import Conflict, NotFound
 from service.domain.reopens import CANCELLABLE, RETRYABLE, RUN_AGAIN, Status
 from service.ledger.admission import Admission
@@ -73,6 +74,28 @@ class Verbs:
         """Put a ticket's link; returns how many waiting replies it let go on."""
         told = line(by, "link", f"{source} {ticket_id}")
         return await self._link(source, ticket_id, link.contact_id, link.thread_id, "", told)
+
+    async def unlink(self, source: str, ticket_id: str, *, by: By | None = None) -> None:
+        """Drop a ticket's link. Raises `NotFound` where there is none."""
+        args = (source, ticket_id, line(by, "unlink", f"{source} {ticket_id}"))
+        outcome, *more = await self._scripts.run_durably("unlink", *args, "")
+        if outcome == "missing":
+            raise NotFound("this ticket is not linked")
+        epoch, before = more
+        self._deeds.keep("unlink", args, (before,), epoch)
+
+    async def pause(self, *, by: By) -> None:
+        """Workers take no more work; webhooks are taken all the while."""
+        await self._pause(f"{by.who} ({by.via})", line(by, "pause", "all workers"))
+
+    async def resume(self, *, by: By) -> None:
+        """Workers take work again. What waited comes back at a pace, as after any pause."""
+        await self._pause("", line(by, "resume", "all workers"))
+
+    async def _pause(self, who: str, told: str) -> None:
+        args = (who, str(FIRST_PACE), told)
+        _, done_ms, epoch = await self._scripts.run_durably("pause", *args, "")
+        self._deeds.keep("pause", args, (done_ms,), epoch)
 
     async def run_again(
         self, reopen_id: str, reason: str, *, key: str, text: str | None = None, by: By | None = None

@@ -170,10 +170,10 @@ async def test_what_waited_for_a_person_comes_back_at_a_pace(ledger, connection)
     resume holds nothing back.
     """
     shared = shared_care(ledger)
-    await ledger.account.resume(BY)
+    await ledger.verbs.resume(by=BY)
     assert [await shared.reserve(1) for _ in range(50)] == [Given(0.0)] * 50
-    await ledger.account.pause(BY)
-    await ledger.account.resume(BY)
+    await ledger.verbs.pause(by=BY)
+    await ledger.verbs.resume(by=BY)
     places = [await shared.reserve(1) for _ in range(round(FIRST_PACE))]
     assert places == [Given(0.0)] * round(FIRST_PACE)
     assert isinstance(await shared.reserve(100), Full)

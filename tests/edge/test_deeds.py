@@ -141,6 +141,54 @@ async def test_what_came_after_a_resolution_is_not_undone(
     assert await ledger.reads.link("support", "t4") == Link(7_000, 2_004)
 
 
+BY = By("Ops", "command line")
+
+
+async def test_a_pause_and_a_dropped_link_are_done_once_more(ledger: Ledger, server: Redis, monkeypatch):
+    """What stops work or keeps replies from a thread holds in the next run of Redis too, and so does its line."""
+    for ticket in ("t1", "t2"):
+        await ledger.verbs.link("support", ticket, Link(7_001, 1_001))
+    before = {key: server.dump(key) for key in server.keys("*")}
+    await ledger.verbs.pause(by=BY)
+    await ledger.verbs.unlink("support", "t1", by=BY)
+    await ledger.verbs.unlink("support", "t2", by=BY)
+    set_back(server, before)
+    server.hset("reopener:links", "support\0t2", "7002:1002")
+    assert not (await ledger.counts.stats(0)).account.paused
+    monkeypatch.setattr(ledger.deeds, "_run_id", another_run)
+    await ledger.deeds.watch()
+    assert (await ledger.counts.stats(0)).account.paused_by == "Ops (command line)"
+    assert await ledger.reads.link("support", "t1") is None
+    assert await ledger.reads.link("support", "t2") == Link(7_002, 1_002), "it was linked anew since"
+    assert [each.what for each in (await ledger.audit.latest())[0]] == ["unlink", "pause"]
+
+
+@pytest.mark.parametrize("is_forgotten", [False, True])
+@pytest.mark.parametrize("order", [1, -1])
+async def test_the_latest_of_pause_and_resume_holds(
+    ledger: Ledger, connection: AsyncRedis, server: Redis, monkeypatch, is_forgotten: bool, order: int
+):
+    """What several receivers were asked last counts, whoever of them does it once more first."""
+    other = open_ledger(connection, Bells(Redis()), SystemClock(), policy=Policy())
+    await ledger.verbs.pause(by=BY)
+    asked_ms = int(server.hget("reopener:account", "pause_asked"))
+    await _later_than(server, asked_ms)
+    await other.verbs.resume(by=BY)
+    if is_forgotten:
+        server.flushdb()
+    for each in (ledger, other)[::order]:
+        monkeypatch.setattr(each.deeds, "_run_id", another_run)
+        await each.deeds.watch()
+    assert not (await ledger.counts.stats(0)).account.paused
+    await ledger.verbs.pause(by=BY)
+    assert (await ledger.counts.stats(0)).account.paused
+
+
+async def _later_than(server: Redis, ms: int) -> None:
+    while server.time()[0] * 1000 + server.time()[1] // 1000 <= ms:
+        pass
+
+
 @pytest.mark.parametrize("is_forgotten", [False, True])
 @pytest.mark.parametrize("bulk_too", [False, True])
 async def test_a_verb_for_many_is_done_once_more(

@@ -8,6 +8,7 @@ import pytest
 from redis import Redis
 
 from service.clock import SystemClock
+from service.domain.errors import NotFound
 from service.domain.ports import Claimed, Write
 from service.domain.reopens import Reopen, Status
 from service.ledger import Ledger
@@ -235,8 +236,8 @@ class TestAudit:
         await ledger.verbs.retry(held, by=ANNA)
         await ended(ledger, held, Status.DEAD, reason="refused")
         await ledger.verbs.run_again(held, "she asked", key="again", by=ANNA)
-        await ledger.account.pause(ANNA)
-        await ledger.account.resume(ANNA)
+        await ledger.verbs.pause(by=ANNA)
+        await ledger.verbs.resume(by=ANNA)
         entries, cursor = await ledger.audit.latest()
         assert [(entry.what, entry.subject) for entry in entries] == [
             ("resume", "all workers"),
@@ -256,5 +257,6 @@ class TestAudit:
         reopen_id = await admitted(ledger, 1)
         with pytest.raises(Exception, match="queued"):
             await ledger.verbs.retry(reopen_id, by=ANNA)
-        assert not await ledger.account.unlink("support", "no such ticket", ANNA)
+        with pytest.raises(NotFound):
+            await ledger.verbs.unlink("support", "no such ticket", by=ANNA)
         assert await ledger.audit.latest() == ([], None)
