@@ -73,7 +73,10 @@ def run(serving: uvicorn.Config, announce: Callable[[socket.socket], None] = lam
 
 
 class Protocol(Bounded):
-    """Answers what is no HTTP in the shape of all our errors, and ends endless answers at shutdown."""
+    """Answers what is no HTTP in the shape of all our errors, and ends endless answers at shutdown.
+
+    Before anything else is written, or the connection ends, what is ready is sent.
+    """
 
     def __init__(self, *, outbox: Outbox, **uvicorns: Any) -> None:
         super().__init__(**uvicorns)
@@ -87,6 +90,10 @@ class Protocol(Bounded):
         else:
             super().shutdown()
 
+    def eof_received(self) -> None:
+        self._outbox.send()
+        super().eof_received()
+
     def on_headers_complete(self) -> None:
         before = self.cycle
         super().on_headers_complete()
@@ -94,6 +101,7 @@ class Protocol(Bounded):
             self.scope["extensions"] = {EXTENSION: {"cycle": ref(self.cycle), "outbox": self._outbox}}
 
     def send_400_response(self, msg: str) -> None:
+        self._outbox.send()
         refusal = error(400, "not_http", f"{msg} Send HTTP/1.1, with one Content-Length or chunks.")
         lines = [b"HTTP/1.1 400 Bad Request", *(b": ".join(header) for header in refusal.raw_headers)]
         self.transport.write(b"\r\n".join([*lines, b"connection: close", b"", bytes(refusal.body)]))

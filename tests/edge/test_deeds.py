@@ -145,7 +145,7 @@ BY = By("Ops", "command line")
 
 
 async def test_a_pause_and_a_dropped_link_are_done_once_more(ledger: Ledger, server: Redis, monkeypatch):
-    """What stops work or keeps replies from a thread holds in the next run of Redis too, and so does its line."""
+    """What stops work, or keeps replies from a thread, holds in the next run of Redis too, with its line."""
     for ticket in ("t1", "t2"):
         await ledger.verbs.link("support", ticket, Link(7_001, 1_001))
     before = {key: server.dump(key) for key in server.keys("*")}

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -107,13 +107,27 @@ def test_an_answer_leaves_nothing_for_the_collector(site: Site):
     assert len(kept) < 15, "each connection keeps its latest"
 
 
-def test_what_is_ready_when_the_server_ends_is_sent():
-    """An answer that was given in the very moment of a shutdown reaches who asked."""
+def at_once(connection: server.Protocol) -> None:
+    connection.shutdown()
+
+
+def no_more_comes(connection: server.Protocol) -> None:
+    connection.eof_received()
+    connection.transport.close()
+
+
+def nonsense_comes(connection: server.Protocol) -> None:
+    connection.data_received(b"nonsense\r\n\r\n")
+
+
+@pytest.mark.parametrize("ends", [at_once, no_more_comes, nonsense_comes])
+def test_an_answer_is_sent_before_its_connection_ends(ends: Callable[[server.Protocol], None]):
+    """What was answered in the very moment in which the connection ends, for whatever reason, comes first."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await answer_with(Told({"status": "accepted"}), scope, receive, send)
         for connection in list(serving.server_state.connections):
-            connection.shutdown()
+            ends(connection)
 
     async def asked() -> bytes:
         listening = socket.create_server(("127.0.0.1", 0))
@@ -129,4 +143,6 @@ def test_what_is_ready_when_the_server_ends_is_sent():
     config = server.config(app, host="127.0.0.1", port=0)
     config.lifespan = "off"
     serving = uvicorn.Server(config)
-    assert uvloop.run(asked()).endswith(b'{"status":"accepted"}')
+    told = uvloop.run(asked())
+    assert told.startswith(b"HTTP/1.1 200 OK")
+    assert b'{"status":"accepted"}' in told
