@@ -13,7 +13,7 @@ class Told(Response):
     def __init__(self, content: object) -> None:
         self.status_code = 200
         self.background = None
-        self.body = compact(content).encode()
+        self.body = compact(content)
         self.raw_headers = [
             (b"content-length", b"%d" % len(self.body)),
             (b"content-type", b"application/json"),

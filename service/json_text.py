@@ -1,32 +1,40 @@
-"""JSON that is written for each delivery: the standard library's writer, set up once.
+"""JSON that is written for each delivery and each look, in as few characters as may be.
 
-`json.JSONEncoder` sets up its C half anew for each value, which costs as much as writing a short one.
+orjson writes it. What that refuses (whole numbers beyond 64 bits, halves of surrogate pairs, keys that are no
+text) the standard library writes.
 """
 
 from __future__ import annotations
 
-import json.encoder
+import json
 from collections.abc import Callable
-from typing import Any, Never
 
-_library: Any = json.encoder  # what is used here is not in its types
+import orjson
+
+_SEPARATORS = (",", ":")
+_AS_THE_LIBRARY = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+"""Times and dataclasses are no JSON."""
 
 
-def encoder(*, ascii_only: bool, separators: tuple[str, str]) -> Callable[[object], str]:
-    """What writes a value as `json.dumps` does with these separators (of items, of key and value). Values are
-    not looked through for circles.
+def compact(value: object, *, halves: str = "strict") -> bytes:
+    """In UTF-8. `halves` says what becomes of half a surrogate pair, as an error handler of `str.encode`.
+
+    Raises:
+        TypeError: JSON does not know such a value.
+        UnicodeEncodeError: there is such a half in it, and `halves` is "strict".
     """
-    item, key = separators
-    if _library.c_make_encoder is None:
-        return json.JSONEncoder(ensure_ascii=ascii_only, separators=separators, check_circular=False).encode
-    strings = _library.encode_basestring_ascii if ascii_only else _library.encode_basestring
-    chunks = _library.c_make_encoder(None, _refuse, strings, None, key, item, False, False, True)
-    return lambda value: "".join(chunks(value, 0))
+    try:
+        return orjson.dumps(value, None, _AS_THE_LIBRARY)
+    except TypeError:
+        return json.dumps(value, ensure_ascii=False, separators=_SEPARATORS).encode("utf-8", halves)
 
 
-def _refuse(value: object) -> Never:
-    raise TypeError(f"{type(value).__name__} is not of JSON")
-
-
-compact = encoder(ascii_only=False, separators=(",", ":"))
-"""Writes a value in as few characters as may be."""
+def compact_ascii(value: object, *, default: Callable[[object], object] | None = None) -> str:
+    """In ASCII alone. `default` gives what stands for a value that JSON does not know. Raises `TypeError`."""
+    try:
+        written = orjson.dumps(value, default, _AS_THE_LIBRARY)
+        if written.isascii():
+            return written.decode()
+    except TypeError:
+        pass
+    return json.dumps(value, separators=_SEPARATORS, default=default)

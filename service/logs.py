@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import TextIO, TypeAlias
 
 from service.clock import Clock, SystemClock
-from service.json_text import encoder
+from service.json_text import compact_ascii
 
 _Exception: TypeAlias = (
     tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
@@ -114,18 +114,14 @@ class _JsonLines(logging.Formatter):
         fields: Mapping[str, object],
         traceback: str | None = None,
     ) -> str:
-        # A line for each delivery: most values need no call to be plain.
-        told = {
-            name: value if type(value) in _PLAIN else _plain(value)
-            for name, value in fields.items()
-            if name not in _OWN_NAMES
-        }
-        if traceback is not None:
-            told["traceback"] = traceback
+        told = fields if traceback is None else {**fields, "traceback": traceback}
+        if not _OWN_NAMES.isdisjoint(told):
+            told = {name: value for name, value in told.items() if name not in _OWN_NAMES}
         # ASCII only: no byte of a value can then act on a terminal or break a line.
+        written = compact_ascii(told, default=_plain)
         head = _json_head(level, logger, event)
-        rest = f", {_ascii(told)[1:]}" if told else "}"
-        return f'{{"time": "{_now(self._clock)}", {head}{rest}'
+        rest = f",{written[1:]}" if told else "}"
+        return f'{{"time":"{_now(self._clock)}",{head}{rest}'
 
 
 class _Straight:
@@ -149,13 +145,14 @@ class _Straight:
 
 
 _straight: _Straight | None = None
-_ascii = encoder(ascii_only=True, separators=(", ", ": "))
 
 
 @lru_cache(maxsize=256)
 def _json_head(level: int, logger: str, event: str) -> str:
     """Level, logger and event: the same few for every line."""
-    return dumps({"level": logging.getLevelName(level).lower(), "logger": logger, "event": event})[1:-1]
+    return compact_ascii({"level": logging.getLevelName(level).lower(), "logger": logger, "event": event})[
+        1:-1
+    ]
 
 
 class _ReadableLines(logging.Formatter):
@@ -185,10 +182,8 @@ def _fields(record: logging.LogRecord) -> Mapping[str, object]:
 
 def _plain(value: object) -> object:
     """Answer the value as JSON holds it; what JSON does not know is written as its `str`."""
-    if type(value) in _PLAIN:
-        return value
     match value:
-        case bool() | int() | str():
+        case bool() | int() | str() | None:
             return value
         case float():
             return value if math.isfinite(value) else str(value)
@@ -236,7 +231,6 @@ def _rfc3339(moment: datetime) -> str:
 
 _FIELDS = "reopener_fields"
 _OWN_NAMES = frozenset({"time", "level", "logger", "event"})
-_PLAIN = frozenset({str, int, bool, type(None)})
 # httpx writes whole URLs at INFO, RQ the descriptions of jobs, uvicorn.access every request once more.
 _TOO_TALKATIVE = ("httpx", "httpcore", "rq", "rq.worker", "uvicorn.access")
 _COLOURS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31;1m", "INFO": "\x1b[32m"}

@@ -9,7 +9,8 @@ from typing import Any
 
 from service.domain.reopens import DONE, Attempt, AttemptOutcome, Call, Reopen, Status
 from service.domain.threads import Intent
-from service.ledger.packing import compact_ascii, packed_bytes, unpacked
+from service.json_text import compact_ascii
+from service.ledger.packing import packed_bytes, unpacked
 
 ADMISSION_ONLY = frozenset(
     {

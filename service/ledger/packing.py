@@ -13,7 +13,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any
 
-from service.json_text import compact, encoder
+from service.json_text import compact
 
 PIECE_CHARACTERS = 64
 MOST_PIECES = 100
@@ -39,9 +39,6 @@ DICTIONARY = (
 """What is packed can only be read with these very bytes: a better dictionary gets a mark of its own."""
 
 
-compact_ascii = encoder(ascii_only=True, separators=(",", ":"))
-
-
 def packed_bytes(value: object) -> bytes:
     return MARK.encode() + _deflated(value)
 
@@ -62,7 +59,7 @@ def unpacked(kept: str | bytes) -> Any:
 
 def _deflated(value: object) -> bytes:
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, DICTIONARY)
-    raw = compact(value).encode("utf-8", "surrogatepass")
+    raw = compact(value, halves="surrogatepass")
     return deflate.compress(raw) + deflate.flush()
 
 

@@ -138,7 +138,7 @@ async def ask(asked: Awaitable[Any]) -> Any:
 
 def packed(value: object) -> bytes:
     """JSON for a script. A lone half of a surrogate pair, which Lua's cjson refuses, becomes "?"."""
-    return compact(value).encode("utf-8", "replace")
+    return compact(value, halves="replace")
 
 
 def packed_apart(value: object) -> list[bytes]:

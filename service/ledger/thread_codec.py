@@ -16,8 +16,9 @@ from service.domain.threads import (
     with_news,
     with_observation,
 )
+from service.json_text import compact_ascii
 from service.ledger.codec import said
-from service.ledger.packing import compact_ascii, from_pieces, in_pieces, packed_text, unpacked
+from service.ledger.packing import from_pieces, in_pieces, packed_text, unpacked
 
 
 def thread_fields(thread: Thread) -> list[str]:

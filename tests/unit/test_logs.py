@@ -87,7 +87,7 @@ class TestJsonLines:
             )
         )
         assert line["at"] == "2026-11-23T10:00:00.123Z"
-        assert (line["key"], line["deep"], line["share"]) == ("***", {"a": ["***"]}, "nan")
+        assert (line["key"], line["deep"], line["share"]) == ("***", {"a": ["***"]}, None)
 
     def test_fields_cannot_take_the_place_of_the_line_s_own(self, written):
         """A field named like one of the line's own does not replace it."""
