@@ -55,14 +55,15 @@ async def answer_with(response: Response, scope: Scope, receive: Receive, send: 
     if cycle is None or cycle.flow.write_paused or not cycle.keep_alive or scope["method"] == "HEAD":
         await response(scope, receive, send)
     elif not cycle.disconnected:
-        head = [*cycle.default_headers, *response.raw_headers]
-        lines = [_status_line(response.status_code), *[b"%b: %b" % header for header in head], b"", b""]
-        ours["outbox"].put(cycle, b"\r\n".join(lines) + response.body)
+        head = _head(response.status_code, (*cycle.default_headers, *response.raw_headers))
+        ours["outbox"].put(cycle, head + response.body)
 
 
 _ELSEWHERE: dict[str, Callable[[], None]] = {"cycle": lambda: None}
 
 
 @lru_cache(maxsize=64)
-def _status_line(status: int) -> bytes:
-    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode("ascii")
+def _head(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    """The same few for all answers of a second, whose time is in them."""
+    status_line = b"HTTP/1.1 %d %b" % (status, HTTPStatus(status).phrase.encode("ascii"))
+    return b"\r\n".join([status_line, *[b"%b: %b" % header for header in headers], b"", b""])
