@@ -37,7 +37,7 @@ def _tell(seed: int) -> int:
     print(*played.story, sep="\n")
     print(f"struck: {', '.join(map(str, played.struck)) or 'nothing'}")
     for cause in played.causes:
-        print(f"a second effect that nobody can rule out, and it is shown: {cause}")
+        print(f"nobody can rule this out: {cause}")
     for violation in played.violations:
         print(f"VIOLATION {violation}")
     print(f"{len(played.violations)} violations")
@@ -66,7 +66,7 @@ def _print(batch: Batch, seconds: float) -> None:
     print(f"\n{'fault':<46} {'struck':>9}")
     for name, count in batch.struck.most_common():
         print(f"{name:<46} {count:>9}")
-    print("\nsecond effects that nobody can rule out, each shown as a duplicate:")
+    print("\nwhat nobody can rule out (docs/protocol.md):")
     for cause, count in batch.causes.most_common():
         print(f"  {cause:<44} {count:>9}")
     for played in batch.found:

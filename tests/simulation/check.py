@@ -10,12 +10,11 @@ from itertools import pairwise, permutations
 
 from service.domain.reopens import WAITING, Reopen, Status
 from service.domain.threads import Effect, Thread
-from service.ledger import codec, thread_codec
 from tests.simulation.acquire_world import Done
 from tests.simulation.cluster import Cluster
 from tests.simulation.engine import START_MS
-from tests.simulation.lua import as_text
 from tests.simulation.scenarios import Scenario
+from tests.simulation.stored import records_of, threads_of
 
 FIRST_LOOK_MS = 15_000
 JUMPED_AHEAD = "redis_clock_jumped_ahead"
@@ -25,10 +24,7 @@ WITHOUT_EFFECT = {Status.DEAD, Status.SKIPPED, Status.CANCELLED}
 
 def violations(cluster: Cluster, scenario: Scenario, allowed: frozenset[str]) -> list[str]:
     """All that is wrong at the end of a history; `allowed` are ends that its events may come to."""
-    records, threads = records_of(cluster), threads_of(cluster)
-    done: dict[str, list[Done]] = defaultdict(list)
-    for effect in cluster.world.done:
-        done[effect.reopen_id].append(effect)
+    records, threads, done = records_of(cluster), threads_of(cluster), _done(cluster)
     return [
         *cluster.simulation.errors,
         *_lost(cluster, records),
@@ -56,36 +52,6 @@ def late_looks(cluster: Cluster) -> list[str]:
     ]
 
 
-def records_of(cluster: Cluster) -> dict[str, Reopen]:
-    """The records, with the words that their events came with: done ones have dropped them."""
-    said = {event.id: event.admission.text for event in cluster.events}
-    records = [
-        {name: as_text(value) for name, value in fields.items()}
-        for key, fields in cluster.server.keys.items()
-        if key.startswith("reopener:r:") and "id" in fields
-    ]
-    records += [
-        codec.archived_fields(key.removeprefix("reopener:d:"), kept.encode("latin-1"))
-        for key, kept in cluster.server.keys.items()
-        if key.startswith("reopener:d:")
-    ]
-    return {fields["id"]: codec.reopen_from(_with_words(fields, said)) for fields in records}
-
-
-def _with_words(fields: dict[str, str], said: dict[str, str | None]) -> dict[str, str]:
-    if not fields.get("text_dropped"):
-        return fields
-    return {**fields, "text": said.get(fields["id"]) or said.get(fields.get("again_of", "")) or ""}
-
-
-def threads_of(cluster: Cluster) -> list[Thread]:
-    return [
-        thread_codec.thread_from(int(key.removeprefix("reopener:t:")), fields, 0)[0]
-        for key, fields in cluster.server.keys.items()
-        if key.startswith("reopener:t:") and "doc" in fields
-    ]
-
-
 def cause_of(cluster: Cluster, effects: list[Done]) -> str | None:
     """Why nobody could rule out that an event has several effects; None where there is no such reason."""
     manner, reopen_id = cluster.world.manner, effects[0].reopen_id
@@ -97,10 +63,23 @@ def cause_of(cluster: Cluster, effects: list[Done]) -> str | None:
 
 def doubled(cluster: Cluster) -> dict[str, list[Done]]:
     """The events that truly had more than one effect."""
+    return {reopen_id: effects for reopen_id, effects in _done(cluster).items() if len(effects) > 1}
+
+
+def said_before(cluster: Cluster) -> list[str]:
+    """The events that Redis, set back and started anew, takes for done: the very same words were said as long
+    before as its clock went back. Nobody can tell them from what it forgot.
+    """
+    if not cluster.redis_was_set_back:
+        return []
+    return [reopen_id for reopen_id, _ in _of_others(cluster, records_of(cluster), _done(cluster))]
+
+
+def _done(cluster: Cluster) -> dict[str, list[Done]]:
     done: dict[str, list[Done]] = defaultdict(list)
     for effect in cluster.world.done:
         done[effect.reopen_id].append(effect)
-    return {reopen_id: effects for reopen_id, effects in done.items() if len(effects) > 1}
+    return done
 
 
 def _lost(cluster: Cluster, records: dict[str, Reopen]) -> Iterator[str]:
@@ -164,17 +143,30 @@ def _alike(records: dict[str, Reopen], done: dict[str, list[Done]]) -> set[str]:
 
 def _untrue(cluster: Cluster, records: dict[str, Reopen], done: dict[str, list[Done]]) -> Iterator[str]:
     """The case a reopen names is the one its words are in, or another with the very same words."""
+    for reopen_id, has_words in _of_others(cluster, records, done):
+        reopen = records[reopen_id]
+        if not (has_words and cluster.redis_was_set_back):
+            yield f"untrue: {reopen.event_id} names case {reopen.new_case_id}, which did not come of it"
+
+
+def _of_others(
+    cluster: Cluster, records: dict[str, Reopen], done: dict[str, list[Done]]
+) -> Iterator[tuple[str, bool]]:
+    """Reopens that name a case which did not come of them, and whether it has their very words. Where several
+    replies of a thread have the same words, and each its effect, nobody can tell nor need to whose is whose.
+    """
     texts = {case.id: {m.text for m in case.messages} | {case.text} for case in cluster.world.cases.values()}
     for reopen in records.values():
         if reopen.status not in WITH_EFFECT:
             continue
         if any(effect.case_id == reopen.new_case_id for effect in done.get(reopen.id, ())):
             continue
-        if reopen.text and reopen.text in texts.get(reopen.new_case_id or 0, ()) and reopen.again_of is None:
+        has_words = bool(reopen.text) and reopen.text in texts.get(reopen.new_case_id or 0, ())
+        if has_words and reopen.again_of is None:
             same = [r for r in records.values() if r.text == reopen.text and r.thread_id == reopen.thread_id]
             if len(same) > 1 and sum(len(done.get(r.id, ())) for r in same) >= len(same):
                 continue
-        yield f"untrue: {reopen.event_id} names case {reopen.new_case_id}, which did not come of it"
+        yield reopen.id, has_words
 
 
 def _denied(cluster: Cluster, records: dict[str, Reopen], done: dict[str, list[Done]]) -> Iterator[str]:

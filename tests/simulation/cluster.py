@@ -34,6 +34,7 @@ class Cluster(People):
         self.policy = policy
         self.simulation = Simulation(rng, tells=tells)
         self.redis_ahead_ms = 0
+        self._clock_went_back = self._started_anew = False
         self.server = RedisTwin(lambda: START_MS + self.simulation.now + self.redis_ahead_ms)
         self.world = AcquireWorld(lambda: self.simulation.now, START_MS, manner)
         self.events: list[Event] = []
@@ -168,7 +169,19 @@ class Cluster(People):
         if held and lease.box.isdigit() and not self.server.call("EXISTS", "reopener:account"):
             self.in_flight_at_kill.append((self.simulation.now, int(lease.box)))
 
+    @property
+    def redis_was_set_back(self) -> bool:
+        """Its clock went back and it started anew: rule 13 compares what is of two times then."""
+        return self._clock_went_back and self._started_anew
+
+    def redis_jumps(self, ms: int) -> None:
+        self.redis_ahead_ms += ms
+        self._clock_went_back |= ms < 0
+        self.simulation.tell("redis", f"its clock jumps by {ms / 1000:g} s")
+        self.wake_all()
+
     def restart_redis(self, forgotten: dict[str, Any] | None) -> None:
+        self._started_anew = True
         self.server.restart(forget=forgotten)
         self.simulation.tell(
             "redis", "starts anew" + (", and has forgotten the last moments" if forgotten else "")

@@ -53,9 +53,7 @@ def clock_jumps_back(cluster: Cluster, task: Task, step: Step) -> bool:
 
 
 def _jump(cluster: Cluster, ms: int) -> bool:
-    cluster.redis_ahead_ms += ms
-    cluster.simulation.tell("redis", f"its clock jumps by {ms / 1000:g} s")
-    cluster.wake_all()
+    cluster.redis_jumps(ms)
     return False
 
 

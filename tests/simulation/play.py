@@ -91,6 +91,7 @@ def _played(
     if scenario.always is None and [strike.name in KILLS for strike in struck] == [True]:
         wrong += check.late_looks(cluster)
     causes = [check.cause_of(cluster, effects) for effects in check.doubled(cluster).values()]
+    causes += ["said_before_redis_was_set_back"] * len(check.said_before(cluster))
     played = Played(
         seed,
         scenario.name,
