@@ -114,8 +114,8 @@ async def forget(
     while True:
         run_id = await ledger.account.run_id()
         await _erase(ledger, settings, customer, found)
-        told = line(by, "forget", SUBJECTS[customer.kind], count=len(found.ids))
-        await ledger.forgetting.note(_whom(customer, found), told)
+        noted = line(by, "forget", SUBJECTS[customer.kind], count=len(found.ids))
+        await ledger.forgetting.note(_whom(customer, found), noted)
         if await ledger.account.keeps_answers():
             break
         await sleep(OUTLASTS_SECONDS)

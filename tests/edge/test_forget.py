@@ -148,7 +148,7 @@ async def test_a_redis_that_forgot_it_is_told_again(ledger, site: Site, monkeypa
         if len(waited) == 1:
             site.redis.flushdb()
             for key, value in before.items():
-                site.redis.restore(key, 0, value)
+                site.redis.restore(key, 0, value, replace=True)  # the site writes too
 
     monkeypatch.setattr("service.ledger.account.Account.run_id", run_id)
     settings = load(site.environment, role="serve", cwd=ROOT)
