@@ -31,7 +31,7 @@ def test_each_attempt_leaves_one_line(tmp_path: Path, redis_url: str):
     assert refused.items() >= (common | {"reopen_id": dead["id"], "outcome": "refused"}).items()
     assert refused.items() >= {"status": "dead", "reason": "refused", "http_status": 422}.items()
     assert all(isinstance(line["ms"], int) for line in lines)
-    assert '"event": "worker.started"' in log.read_text("utf-8")
+    assert '"event":"worker.started"' in log.read_text("utf-8")
     assert WORDS not in log.read_text("utf-8")
 
 

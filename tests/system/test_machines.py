@@ -67,7 +67,7 @@ def test_links_fail(tmp_path: Path):
         net.cut("worker1")
         until(lambda: "lease.taken_over" in workers[1].read_text("utf-8"))
         net.part("receiver2", "redis")
-        until(lambda: receivers[1].read_text("utf-8").count('"status": 503') >= AFEW)
+        until(lambda: receivers[1].read_text("utf-8").count('"status":503') >= AFEW)
         net.join("receiver2", "redis")
         net.mend("worker1")
         verdict = json.loads(until(lambda: told.read_text("utf-8"), limit_seconds=90))
