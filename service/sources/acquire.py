@@ -13,7 +13,8 @@ from datetime import datetime
 from service.domain.decide import Rules
 from service.sources.base import Options, Rejected, Request, Source
 from service.sources.kind import Kind, Reading
-from service.sources.parts.fields import Shape, at, words
+from service.sources.parts.conversions import words
+from service.sources.parts.fields import Shape, at
 from service.sources.parts.hmac_scheme import HmacScheme
 from service.sources.parts.json_body import stringified
 from service.sources.parts.options import NoOptions

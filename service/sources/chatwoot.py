@@ -13,7 +13,8 @@ from service.domain.decide import Rules
 from service.domain.events import Author
 from service.sources.kind import Kind, Reading
 from service.sources.parts.by_option import ByOption
-from service.sources.parts.fields import Field, Shape, at, inverse, one_of, plain, unix_s, words, written_by
+from service.sources.parts.conversions import inverse, one_of, plain, unix_s, words
+from service.sources.parts.fields import Field, Shape, at, written_by
 from service.sources.parts.hmac_scheme import HmacScheme
 from service.sources.parts.samples import Example
 from service.sources.parts.shared_secret import PLACES, SharedSecret

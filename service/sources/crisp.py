@@ -11,7 +11,8 @@ from __future__ import annotations
 from service.domain.decide import Rules
 from service.sources.kind import Kind, Reading
 from service.sources.parts.by_option import ByOption
-from service.sources.parts.fields import Shape, at, one_of, plain, unix_ms, words
+from service.sources.parts.conversions import one_of, plain, unix_ms, words
+from service.sources.parts.fields import Shape, at
 from service.sources.parts.hmac_scheme import HmacScheme
 from service.sources.parts.samples import Example
 from service.sources.parts.shared_secret import PLACES, SharedSecret

@@ -14,7 +14,8 @@ from datetime import datetime
 from service.domain.decide import Rules
 from service.sources.base import Options, Rejected, Request, Source
 from service.sources.kind import Kind, Reading
-from service.sources.parts.fields import Shape, at, one_of, text_by_type, unix_s, words
+from service.sources.parts.conversions import one_of, unix_s, words
+from service.sources.parts.fields import Shape, at, text_by_type
 from service.sources.parts.instants import check_age, written_instant
 from service.sources.parts.options import NoOptions
 from service.sources.parts.samples import Example

@@ -18,19 +18,8 @@ from service.domain.decide import Rules
 from service.domain.events import Author
 from service.sources.base import Options, Rejected, Request, Source
 from service.sources.kind import Kind, Reading
-from service.sources.parts.fields import (
-    Field,
-    Payload,
-    Shape,
-    at,
-    computed,
-    one_of,
-    pluck,
-    split,
-    unix_s,
-    words,
-    written_by,
-)
+from service.sources.parts.conversions import one_of, unix_s, words
+from service.sources.parts.fields import Field, Payload, Shape, at, computed, pluck, split, written_by
 from service.sources.parts.options import NoOptions
 from service.sources.parts.public_keys import base64_of, rsa_public_key, rsa_signature, rsa_signed
 from service.sources.parts.samples import Example

@@ -16,6 +16,7 @@ from service.domain.events import Author
 from service.sources.base import Malformed, Request, Source
 from service.sources.kind import Kind, Reading
 from service.sources.parts.by_option import ByHeader, ByOption
+from service.sources.parts.conversions import plain, unix_s, words
 from service.sources.parts.fields import (
     Field,
     Payload,
@@ -23,11 +24,8 @@ from service.sources.parts.fields import (
     at,
     computed,
     first_of,
-    plain,
     pluck,
     split,
-    unix_s,
-    words,
     written_by,
 )
 from service.sources.parts.hmac_scheme import HmacScheme

@@ -22,7 +22,8 @@ from service.domain.decide import Rules
 from service.sources.base import Rejected, Request, Source
 from service.sources.kind import Kind, Reading
 from service.sources.parts.by_option import ByOption
-from service.sources.parts.fields import Shape, at, one_of, unix_s, words
+from service.sources.parts.conversions import one_of, unix_s, words
+from service.sources.parts.fields import Shape, at
 from service.sources.parts.instants import check_age
 from service.sources.parts.public_url import SignsAddress, called_url
 from service.sources.parts.samples import Example

@@ -14,18 +14,8 @@ from service.domain.decide import Rules
 from service.domain.events import Author
 from service.sources.kind import Kind, Reading
 from service.sources.parts.contract_body import BODY, REPLIED
-from service.sources.parts.fields import (
-    Field,
-    Shape,
-    at,
-    first_of,
-    one_of,
-    plain,
-    unix_s,
-    verbatim,
-    words,
-    written_by,
-)
+from service.sources.parts.conversions import one_of, plain, unix_s, verbatim, words
+from service.sources.parts.fields import Field, Shape, at, first_of, written_by
 from service.sources.parts.samples import Example
 from service.sources.parts.shared_secret import SharedSecret
 

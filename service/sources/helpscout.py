@@ -14,20 +14,8 @@ from datetime import UTC, datetime
 from service.domain.decide import Rules
 from service.domain.events import Author
 from service.sources.kind import Kind, Reading
-from service.sources.parts.fields import (
-    Convert,
-    Payload,
-    Shape,
-    at,
-    computed,
-    header,
-    html,
-    one_of,
-    pluck,
-    split,
-    unix_s,
-    words,
-)
+from service.sources.parts.conversions import Convert, html, one_of, unix_s, words
+from service.sources.parts.fields import Payload, Shape, at, computed, header, pluck, split
 from service.sources.parts.hmac_scheme import HmacScheme
 from service.sources.parts.samples import Example
 

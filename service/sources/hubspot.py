@@ -24,7 +24,8 @@ from service.domain.decide import Rules
 from service.sources.base import Rejected, Request, Source
 from service.sources.kind import Kind, Reading
 from service.sources.parts.contract_body import BODY, FLAT_BODY, REPLIED
-from service.sources.parts.fields import Payload, Shape, at, computed, one_of, unix_ms, words
+from service.sources.parts.conversions import one_of, unix_ms, words
+from service.sources.parts.fields import Payload, Shape, at, computed
 from service.sources.parts.instants import check_age, written_instant
 from service.sources.parts.public_url import SignsAddress, called_url
 from service.sources.parts.samples import Example

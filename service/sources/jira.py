@@ -16,18 +16,8 @@ from service.domain.decide import Rules
 from service.domain.events import Author
 from service.sources.base import Options, Rejected, Request, Source
 from service.sources.kind import Kind, Reading
-from service.sources.parts.fields import (
-    Field,
-    Shape,
-    at,
-    flag,
-    header,
-    one_of,
-    plain,
-    unix_ms,
-    words,
-    written_by,
-)
+from service.sources.parts.conversions import flag, one_of, plain, unix_ms, words
+from service.sources.parts.fields import Field, Shape, at, header, written_by
 from service.sources.parts.hmac_scheme import HmacScheme
 from service.sources.parts.options import NoOptions
 from service.sources.parts.samples import Example

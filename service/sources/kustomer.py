@@ -11,7 +11,8 @@ from __future__ import annotations
 from service.domain.decide import Rules
 from service.domain.events import Author
 from service.sources.kind import Kind, Reading
-from service.sources.parts.fields import Field, Shape, at, one_of, plain, unix_s, words, written_by
+from service.sources.parts.conversions import one_of, plain, unix_s, words
+from service.sources.parts.fields import Field, Shape, at, written_by
 from service.sources.parts.hmac_scheme import HmacScheme
 from service.sources.parts.samples import Example
 

@@ -17,18 +17,8 @@ from service.domain.decide import Rules
 from service.domain.events import Author
 from service.sources.kind import Kind, Reading
 from service.sources.parts.contract_body import BODY, REPLIED, known_by_signed
-from service.sources.parts.fields import (
-    Field,
-    Shape,
-    at,
-    flag,
-    header,
-    one_of,
-    plain,
-    unix_s,
-    words,
-    written_by,
-)
+from service.sources.parts.conversions import flag, one_of, plain, unix_s, words
+from service.sources.parts.fields import Field, Shape, at, header, written_by
 from service.sources.parts.hmac_scheme import HmacScheme
 from service.sources.parts.samples import Example
 

@@ -17,7 +17,8 @@ from datetime import datetime, timedelta
 from service.domain.decide import Rules
 from service.sources.base import Options, Rejected, Request, Source
 from service.sources.kind import Kind, Reading
-from service.sources.parts.fields import Shape, at, one_of, text_by_type, unix_ms, words
+from service.sources.parts.conversions import one_of, unix_ms, words
+from service.sources.parts.fields import Shape, at, text_by_type
 from service.sources.parts.jwks import Keys, keys_of_file, published_keys
 from service.sources.parts.jwt import read_token, write_token
 from service.sources.parts.options import text_fault, text_of

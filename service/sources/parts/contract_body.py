@@ -12,18 +12,8 @@ from collections.abc import Callable
 from hashlib import sha256
 
 from service.domain.decide import Rules
-from service.sources.parts.fields import (
-    Field,
-    Payload,
-    Shape,
-    at,
-    author_word,
-    computed,
-    identifier,
-    unix_s,
-    verbatim,
-    words,
-)
+from service.sources.parts.conversions import author_word, identifier, unix_s, verbatim, words
+from service.sources.parts.fields import Field, Payload, Shape, at, computed
 from service.sources.parts.samples import Example
 
 REPLIED = "ticket.customer_replied"

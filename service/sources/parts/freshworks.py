@@ -15,7 +15,8 @@ from service.domain.decide import Rules
 from service.domain.events import Author
 from service.sources.kind import Reading
 from service.sources.parts.contract_body import BODY, REPLIED
-from service.sources.parts.fields import Payload, Shape, at, computed, html, lower, words
+from service.sources.parts.conversions import html, lower, words
+from service.sources.parts.fields import Payload, Shape, at, computed
 from service.sources.parts.samples import Example
 
 

@@ -11,15 +11,8 @@ from jmespath.exceptions import JMESPathError
 from jmespath.parser import ParsedResult
 
 from service.domain.events import Event
-from service.sources.parts.fields import (
-    Convert,
-    Payload,
-    author_word,
-    identifier,
-    unix_s,
-    verbatim,
-    words,
-)
+from service.sources.parts.conversions import Convert, author_word, identifier, unix_s, verbatim, words
+from service.sources.parts.fields import Payload
 
 
 def apply_map(event: Event, payload: Payload) -> Event:

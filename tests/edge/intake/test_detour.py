@@ -10,7 +10,6 @@ import pytest
 
 from service.clock import SystemClock
 from service.domain.reopens import reopen_id
-from service.intake import commit
 from service.intake import detour as detours
 from service.intake.spool import Spool
 from service.ledger.admission import Admission, packed_delivery
@@ -19,12 +18,7 @@ from tests.edge.intake.spooling import Receiving, receiving, tried_one, waiting_
 
 MB = 1024 * 1024
 
-
-@pytest.fixture(autouse=True)
-def _no_time_of_its_own(monkeypatch):
-    """Redis is away when a test says so, and not because this machine is busy; it is asked again at once."""
-    monkeypatch.setattr(commit, "PATIENCE_SECONDS", 10.0)
-    monkeypatch.setattr(detours, "AGAIN_SECONDS", 0.005)
+pytestmark = pytest.mark.usefixtures("no_time_of_its_own")
 
 
 async def test_an_outage_is_not_seen_from_outside(ledger, connection, tmp_path):

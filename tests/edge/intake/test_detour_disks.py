@@ -8,19 +8,14 @@ import sqlite3
 import pytest
 
 from service.domain.errors import LedgerUnavailable, Overloaded
-from service.intake import commit, line
 from service.intake import detour as detours
+from service.intake import line
 from tests.edge.events import event
 from tests.edge.intake.spooling import receiving, tried_one, waiting_in
 
 MB = 1024 * 1024
 
-
-@pytest.fixture(autouse=True)
-def _no_time_of_its_own(monkeypatch):
-    """Redis is away when a test says so, and not because this machine is busy; it is asked again at once."""
-    monkeypatch.setattr(commit, "PATIENCE_SECONDS", 10.0)
-    monkeypatch.setattr(detours, "AGAIN_SECONDS", 0.005)
+pytestmark = pytest.mark.usefixtures("no_time_of_its_own")
 
 
 async def test_a_disk_that_fails_is_told_as_not_stored(ledger, connection, tmp_path):
