@@ -31,6 +31,8 @@ WHOM: Mapping[str, Kind] = {"contact_id": "contact", "email": "email", "ticket_i
 SUBJECTS: dict[str, str] = {"contact": "a contact", "email": "an address", "ticket": "a ticket"}
 FILES: dict[str, str] = {
     "rewriting": "Redis is writing its append-only file anew: until it has, what was erased is still in it.",
+    "busy": "Redis has been writing its append-only file anew since before this, with what was erased in it:"
+    " once it has, forget them again.",
     "none": "Redis keeps no append-only file; a snapshot holds them until the next one.",
     "refused": "What was erased is in Redis' append-only file until that is written anew, and Redis does not"
     " let us ask for it: have its operator run BGREWRITEAOF.",
@@ -38,6 +40,8 @@ FILES: dict[str, str] = {
 BACKUPS = "Backups of Redis hold them until they are thrown away."
 OUTLASTS_SECONDS = 2.0
 """An append-only file that is synced every second may lose so much."""
+FILE_SECONDS, FILE_LOOKS = 0.1, 50
+"""So often and so many times Redis is asked to write its file anew while it is at it already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +131,20 @@ async def forget(
         found.requests,
         found.audit_lines,
         found.links,
-        await ledger.forgetting.erase_from_file(),
+        await _erase_from_file(ledger, sleep),
     )
+
+
+async def _erase_from_file(ledger: Ledger, sleep: Callable[[float], Awaitable[None]]) -> File:
+    """Redis writes one file at a time, and one begun before holds what was erased since: its end is waited
+    for, but not for long.
+    """
+    for _ in range(FILE_LOOKS):
+        file = await ledger.forgetting.erase_from_file()
+        if file != "busy":
+            return file
+        await sleep(FILE_SECONDS)
+    return "busy"
 
 
 async def _erase(ledger: Ledger, settings: Settings, customer: Customer, found: _Found) -> None:

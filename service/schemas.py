@@ -254,7 +254,7 @@ SCHEMAS: dict[str, Schema] = {
             "requests": COUNT,
             "audit_lines": COUNT,
             "links": COUNT,
-            "file": {"enum": ["rewriting", "none", "refused"]},
+            "file": {"enum": ["rewriting", "busy", "none", "refused"]},
         }
     ),
     "Count": _object({"count": COUNT}),

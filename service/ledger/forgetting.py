@@ -31,7 +31,7 @@ LATE_MS = 32 * 86_400_000
 """So much later a delivery that came before its customer was forgotten does not bring them back."""
 BUSY = "an attempt of it is running: try again when it has ended"
 Kind = Literal["contact", "email", "ticket"]
-File = Literal["rewriting", "none", "refused"]
+File = Literal["rewriting", "busy", "none", "refused"]
 
 
 class Forgetting:
@@ -140,15 +140,17 @@ class Forgetting:
         return count
 
     async def erase_from_file(self) -> File:
-        """Have Redis write its append-only file anew, without what was erased: "rewriting". "none" where
-        there is no such file, "refused" where Redis does not let us.
+        """Have Redis write its append-only file anew, without what was erased: "rewriting". "busy" while it
+        is writing one that was begun before, "none" where there is no such file, "refused" where Redis does
+        not let us.
         """
         if not (await ask(self._redis.info("persistence"))).get("aof_enabled"):
             return "none"
         try:
             await ask(self._redis.bgrewriteaof())
-        except ResponseError:
-            return "refused"
+        except ResponseError as error:
+            # As rewriteaof of aof.c words it, in Redis and Valkey; what is forbidden is worded otherwise.
+            return "busy" if "already in progress" in str(error) else "refused"
         return "rewriting"
 
     async def _mark(self, address: str) -> str | None:

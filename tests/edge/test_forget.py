@@ -144,6 +144,9 @@ async def test_a_redis_that_forgot_it_is_told_again(ledger, site: Site, monkeypa
     waited = []
 
     async def a_while(seconds: float) -> None:
+        if seconds:  # Redis is at its file yet
+            await asyncio.sleep(seconds)
+            return
         waited.append(seconds)
         if len(waited) == 1:
             site.redis.flushdb()
@@ -179,6 +182,28 @@ async def test_the_append_only_file_is_written_anew(tmp_path):
             assert site.api("POST", "/api/forget", {"contact_id": 8154711}).json()["file"] == "rewriting"
             until(lambda: not site.redis.info("persistence")["aof_rewrite_in_progress"])
             assert b"heliotrope" not in in_files(tmp_path / "redis")
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(("looks", "file"), [(50, "rewriting"), (1, "busy")])
+async def test_a_file_that_is_being_written_is_waited_for(tmp_path, monkeypatch, looks, file):
+    """Redis is at its file since before the erasing: it is asked again, and told of if that takes long."""
+    monkeypatch.setattr("service.forget.FILE_LOOKS", looks)
+    server = await asyncio.to_thread(EmbeddedRedis.start, tmp_path / "redis", clock=SystemClock())
+    try:
+        with site_on(environment(tmp_path, server.url)) as site:
+            connection = redis.asyncio.Redis.from_url(server.url)
+            await stage(open_ledger(connection, Bells(Redis()), SystemClock(), policy=Policy()))
+            await connection.aclose()
+            site.redis.config_set("rdbcompression", "no")
+            site.redis.config_set("rdb-key-save-delay", 1_000_000 // site.redis.dbsize())
+            site.redis.bgrewriteaof()
+            site.redis.config_set("rdb-key-save-delay", 0)
+            answer = site.api("POST", "/api/forget", {"contact_id": 8154711})
+            assert (answer.status_code, answer.json()["file"]) == (200, file)
+            until(lambda: not site.redis.info("persistence")["aof_rewrite_in_progress"])
+            assert (b"heliotrope" in in_files(tmp_path / "redis")) == (file == "busy")
     finally:
         server.stop()
 
