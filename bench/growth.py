@@ -1,7 +1,7 @@
 """`make bench-growth`: what stays when reopens are finished, and what it costs when very many are stored.
 
 memory    bytes of Redis for each finished reopen, all keys counted (limit 1,000)
-constant  operations with 1,000 and with 1,000,000 reopens (limit 1.3 times)
+constant  operations with 1,000 and with 1,000,000 reopens (limit 1.3 times, 2 for removing)
 """
 
 from __future__ import annotations
