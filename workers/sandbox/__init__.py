@@ -4,6 +4,7 @@
     shown       a case as Acquire writes it, with every field of the vendor's sample
     calls       Acquire's API on that world
     faults      what can go wrong with a call, as one can switch it on
+    called      the calls that reached it
     control     `/_sandbox`: faults, cases, closing, starting over
     journal     what is kept over restarts
     app         all of it as one ASGI app

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
-from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workers.sandbox.called import CallLog
 from workers.sandbox.calls import Calls
 from workers.sandbox.control import Control
 from workers.sandbox.faults import Fault, Faults, only
@@ -30,24 +28,9 @@ from workers.sandbox.journal import Journal
 from workers.sandbox.world import Refusal
 
 BASE = "/api/v1/crm"
-KEPT_CALLS = 20_000
 PROXY_PAGE = b"<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>"
 
 Act = Callable[[Request, Sequence[Fault], int], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Called:
-    """One call, for whoever wants to know what reached Acquire. Clocks: unix ms, and boottime in seconds."""
-
-    ms: int
-    boottime: float
-    call: str
-    method: str
-    path: str
-    query: list[tuple[str, str]]
-    body: str
-    outcome: str
 
 
 class Sandbox:
@@ -55,12 +38,11 @@ class Sandbox:
 
     def __init__(self, *, state: Path | None = None, api_key: str | None = None, seed: int = 0) -> None:
         self._journal = Journal(state)
-        self.world = self._journal.open()
-        self.faults = Faults(random.Random(seed))
-        self.called: deque[Called] = deque(maxlen=KEPT_CALLS)
-        self.counts: Counter[str] = Counter()
+        self._world = self._journal.open()
+        self._faults = Faults(random.Random(seed))
+        self._log = CallLog()
         self._api_key = api_key
-        calls = Calls(self.world)
+        calls = Calls(self._world)
         self._table: dict[str, tuple[str, Act]] = {
             "POST /messenger/chat/create": ("create", calls.create),
             "POST /messenger/chat/add-message": ("append", calls.append),
@@ -72,7 +54,7 @@ class Sandbox:
             "POST /contact/list": ("find", calls.find),
             "POST /contact/merge/{id}": ("merge", calls.merge),
         }
-        self._control = Control(self)
+        self._control = Control(self._world, self._faults, self._log, self._reset)
         self._late: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,14 +69,6 @@ class Sandbox:
             while (await receive())["type"] != "http.disconnect":
                 continue
 
-    def reset(self) -> None:
-        """As at the first start."""
-        self.faults.set([])
-        self._journal.clear()
-        self.world.clear()
-        self.called.clear()
-        self.counts.clear()
-
     async def _answer(self, request: Request) -> Answer:
         if request.path.startswith("/_sandbox/"):
             return self._control.answer(request)
@@ -103,13 +77,13 @@ class Sandbox:
             return _refused(Refusal(404, "ERROR_NOT_FOUND", f"Cannot {request.method} {request.path}"))
         if not self._knows_key(request):
             return _refused(Refusal(401, "ERROR_UNAUTHORIZED", "Invalid API key"))
-        faults = self.faults.drawn(call)
+        faults = self._faults.drawn(call)
         outcome = "cut"
         try:
             answer = await self._with_faults(request, call, act, faults)
             outcome = str(answer.status)
         finally:
-            self._note(request, call, outcome)
+            self._log.note(request, call, outcome)
         return answer
 
     async def _with_faults(self, request: Request, call: str, act: Act, faults: Sequence[Fault]) -> Answer:
@@ -135,7 +109,7 @@ class Sandbox:
             return _faulty(broken)
         if only(faults, "garbage"):
             return Answer(200, b'{"data": {"id": ')
-        self.counts[call] += 1
+        self._log.counts[call] += 1
         return json_answer({"data": data})
 
     async def _act_late(self, seconds: float, request: Request, act: Act, faults: Sequence[Fault]) -> None:
@@ -158,19 +132,12 @@ class Sandbox:
         scheme, _, key = request.headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         return scheme.lower() == "bearer" and bool(key) and self._api_key in {None, key}
 
-    def _note(self, request: Request, call: str, outcome: str) -> None:
-        self.called.append(
-            Called(
-                ms=now_ms(),
-                boottime=time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else 0.0,
-                call=call,
-                method=request.method,
-                path=request.path,
-                query=request.query,
-                body=request.body.decode("utf-8", "replace"),
-                outcome=outcome,
-            )
-        )
+    def _reset(self) -> None:
+        """As at the first start."""
+        self._faults.set([])
+        self._journal.clear()
+        self._world.clear()
+        self._log.clear()
 
 
 async def _lifespan(receive: Receive, send: Send, journal: Journal) -> None:
