@@ -178,7 +178,7 @@ end
 -- What a record has only where there is something in it.
 local OPTIONAL = {
   'ticket_id', 'contact_id', 'thread_id', 'text', 'reason', 'detail', 'again_of', 'again_reason', 'email', 'next_ms',
-  'message_key', 'mark',
+  'message_key', 'mark', 'found',
 }
 
 local function write_record(a, box, position)
@@ -196,9 +196,19 @@ local function write_record(a, box, position)
   redis.call('HSET', P .. 'r:' .. a.id, unpack(fields))
 end
 
+-- What it is found by.
+local function names_of_new(a)
+  return { a.id, a.event_id, a.ticket_id, a.contact_id, a.thread_id, a.mark, string.sub(a.found, 1, -2) }
+end
+
 local function create(a)
   linked(a)
-  local box = home_of(box_of(a))
+  local given = box_of(a)
+  local box = home_of(given)
+  if box ~= given then
+    -- The thread goes by its own id; by the later case's that was given the reply is still found.
+    a.thread_id, a.found = box, given .. ' '
+  end
   local position = redis.call('INCR', P .. 'position')
   if came < now then
     position = place(box, position)
@@ -278,7 +288,7 @@ local function index(reopens)
   local names, listed, sources = {}, {}, {}
   for _, each in ipairs(reopens) do
     local a, position = each[1], each[3]
-    for _, value in ipairs({ a.id, a.event_id, a.ticket_id, a.contact_id, a.thread_id, a.mark }) do
+    for _, value in ipairs(names_of_new(a)) do
       if value ~= '' then
         names[#names + 1] = 0
         names[#names + 1] = value .. '\0' .. a.id
@@ -314,7 +324,7 @@ local function unmake(reopens)
     if a.half ~= '' then
       undone[#undone + 1] = { 'ZREM', P .. 'halves:' .. a.half_key, a.half .. ':' .. a.id }
     end
-    for _, value in ipairs({ a.id, a.event_id, a.ticket_id, a.contact_id, a.thread_id, a.mark }) do
+    for _, value in ipairs(names_of_new(a)) do
       undone[#undone + 1] = { 'ZREM', P .. 'find', value .. '\0' .. a.id }
     end
     for _, command in ipairs(undone) do

@@ -88,14 +88,15 @@ for _, id in ipairs(ids) do
     redis.call('ZREM', P .. 'inbox:' .. box, id)
     found_before(id, r[3], contact)
     found_before(id, r[4], thread)
-    redis.call('HSET', key, 'contact_id', contact, 'thread_id', thread, 'box', home, 'reason', '',
-      'detail', '', 'email', '', 'next_ms', '', 'claims', '0', 'updated_ms', text(now))
+    find(id, thread)
+    bring_home(id, thread, home)
+    redis.call('HSET', key, 'contact_id', contact, 'reason', '', 'detail', '', 'email', '', 'next_ms', '',
+      'claims', '0', 'updated_ms', text(now))
     if looked_up == '' then
       redis.call('HSET', key, 'asked', text(now))
     end
     set_status(id, 'queued')
     find(id, contact)
-    find(id, thread)
     released[#released + 1] = id
   end
 end

@@ -22,9 +22,9 @@ if not set_of(ARGV[2])[r[1]] then
 end
 local now = now_ms()
 redis.call('HSET', P .. 'r:' .. id, 'updated_ms', text(now), 'asked', text(now), unpack(cjson.decode(ARGV[4])))
-set_status(id, ARGV[3])
+local box = set_status(id, ARGV[3])
 if waiting[ARGV[3]] then
-  redis.call('ZADD', P .. 'due', text(now), r[3])
+  redis.call('ZADD', P .. 'due', text(now), box)
 elseif ARGV[3] ~= 'held' then
   redis.call('ZREM', P .. 'inbox:' .. r[3], id)
 end

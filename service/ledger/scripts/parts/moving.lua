@@ -15,12 +15,11 @@ local function move_box(box, root, is_ours)
   end
   for _, id in ipairs(ids) do
     redis.call('ZADD', P .. 'inbox:' .. root, redis.call('ZSCORE', P .. 'inbox:' .. box, id), id)
-    found_before(id, redis.call('HGET', P .. 'r:' .. id, 'thread_id'), root)
-    redis.call('HSET', P .. 'r:' .. id, 'box', root, 'thread_id', root, 'claims', '0')
+    bring_home(id, redis.call('HGET', P .. 'r:' .. id, 'thread_id'), root)
+    redis.call('HSET', P .. 'r:' .. id, 'claims', '0')
     if redis.call('HGET', P .. 'r:' .. id, 'status') == 'running' then
       set_status(id, 'queued')
     end
-    find(id, root)
   end
   redis.call('DEL', P .. 'inbox:' .. box)
   redis.call('HDEL', P .. 'leases', box)

@@ -1,5 +1,5 @@
 -- Statuses, and the indexes that hang on them.
--- Needs: boxes, failures, records, series.
+-- Needs: boxes, failures, finding, records, series.
 
 local waiting = { queued = true, running = true, retrying = true, checking = true }
 local needs_person = { dead = true, held = true }
@@ -55,11 +55,18 @@ local function put_in_inbox(id, r, to)
   end
 end
 
+-- Returns its box. While it lay there and did not wait, its thread may have turned out to have another id (moving.lua).
 local function set_status(id, to, is_back)
   local r = named_fields(id, INDEXED)
+  local home = waiting[to] and r.box and home_of(r.box) or r.box
+  if home ~= r.box then
+    bring_home(id, r.box, home)
+    r.box = home
+  end
   change_status(id, r, to, is_back)
   redis.call('HSET', P .. 'r:' .. id, 'status', to)
   put_in_inbox(id, r, to)
+  return home
 end
 
 local function set_of(json_list)
