@@ -58,6 +58,16 @@ async def _held_goes_on(ledger):
     return resolved.status, first.reopen.id, cancelled.status
 
 
+async def _more_held_than_are_looked_at_together(ledger):
+    """Held replies of a ticket, however many, keep none back that comes behind them."""
+    held = {"held_for": "contact_unknown", "contact_id": None, "thread_id": None}
+    await ledger.admissions.admit([_event(f"held-{number}", **held) for number in range(101)])
+    await ledger.admissions.admit([_event("a", contact_id=None, thread_id=None, email="a@b.example")])
+    claimed = await ledger.leases.claim("a", bell=None, token="one")
+    assert isinstance(claimed, Claimed)
+    return claimed.reopen.id
+
+
 def _ended(reopen):
     return replace(reopen, status=Status.REOPENED, new_case_id=1001)
 
@@ -78,7 +88,9 @@ def _in_memory(behaviour):
         return ended.value
 
 
-@pytest.mark.parametrize("behaviour", [_admitted_once, _one_at_a_time, _held_goes_on])
+@pytest.mark.parametrize(
+    "behaviour", [_admitted_once, _one_at_a_time, _held_goes_on, _more_held_than_are_looked_at_together]
+)
 async def test_both_behave_alike(behaviour, redis_url):
     """The real ledger answers the same on a Redis in memory as on a real one."""
     connection = redis.asyncio.Redis.from_url(redis_url)

@@ -19,14 +19,19 @@ end
 
 local STATUS_ALONE = { 'status' }
 
--- The head of a box: the first waiting reopen; held ones (of a ticket whose thread is unknown) do not block. Returns
--- its id, and what `names` ask of its record, the status first.
+-- The head of a box: the first waiting reopen; held ones (of a ticket whose thread is unknown) do not block, however
+-- many there are. Returns its id, and what `names` ask of its record, the status first.
 local function head_of(box, names)
-  for _, id in ipairs(redis.call('ZRANGE', P .. 'inbox:' .. box, 0, 99)) do
-    local r = named_fields(id, names or STATUS_ALONE)
-    if waiting[r.status] then
-      return id, r
+  local first, ids = 0, nil
+  repeat
+    ids = redis.call('ZRANGE', P .. 'inbox:' .. box, first, first + 99)
+    for _, id in ipairs(ids) do
+      local r = named_fields(id, names or STATUS_ALONE)
+      if waiting[r.status] then
+        return id, r
+      end
     end
-  end
+    first = first + 100
+  until #ids < 100
   return nil
 end
