@@ -24,7 +24,7 @@ def server(redis_url: str) -> Redis:
 def set_back(server: Redis, before: dict[bytes, bytes]) -> None:
     server.flushdb()
     for key, value in before.items():
-        server.restore(key, 0, value)
+        server.restore(key, 0, value, replace=True)
 
 
 async def status(ledger: Ledger, reopen_id: str) -> Status:
