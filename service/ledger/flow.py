@@ -44,7 +44,7 @@ class Flows:
         (seconds, microseconds), full_at, (calls, us), pace = await ask(pipe.execute())
         care, now_us = self._care, seconds * 1_000_000 + microseconds
         saved = float(calls) if calls else care.most
-        since_seconds = (now_us - int(us)) / 1_000_000 if us else 0.0
+        since_seconds = max(0.0, (now_us - int(us)) / 1_000_000) if us else 0.0
         ahead_seconds = (int(full_at) - now_us) / 1_000_000 if full_at else 0.0
         slowest = min((each for each in (care.rate, float(pace or 0)) if each), default=0.0)
         burst_seconds = max(1, round(slowest)) / slowest if slowest else 0.0

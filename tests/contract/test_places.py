@@ -181,3 +181,18 @@ async def test_what_waited_for_a_person_comes_back_at_a_pace(ledger, connection)
     assert before.pace == FIRST_PACE
     assert before.state(before.paced_ms) == "closed"
     assert after_calls(before, Calls(1, 0, 0, 1, 0), before.paced_ms + PACE_MS).pace == 2 * FIRST_PACE
+
+
+async def test_no_place_waits_for_a_clock_that_went_back(ledger, connection):
+    """Where Redis' clock is set back, places and the retry budget are given as ever, not so much later."""
+    shared = shared_care(ledger, rate=20)
+    assert await shared.reserve(20, is_retry=True) == Given(0.0)
+    ahead_us = (await redis_ms(connection) + 3_600_000) * 1_000
+    await connection.set("reopener:rate", str(ahead_us))
+    await connection.hset("reopener:budget", "us", str(ahead_us))
+    place = await shared.reserve(1)
+    assert isinstance(place, Full)
+    assert place.again_seconds <= 1.3
+    assert (await Flows(connection, shared).flow()).retry_budget_calls >= 0
+    await connection.delete("reopener:rate")
+    assert isinstance(await shared.reserve(2, is_retry=True), Given)

@@ -162,6 +162,17 @@ async def test_only_what_ended_before_its_days_goes(ledger: Ledger, server: Redi
     assert left == {"id-0002", "id-0004", "id-0005", "id-0006"}
 
 
+async def test_one_that_seems_to_come_later_than_now_keeps_no_others(ledger: Ledger, server: Redis):
+    """Where the clock was ahead for a while, what was admitted then does not keep all that came after it."""
+    await ledger.admissions.admit([event(1), event(2)])
+    for reopen_id in ("id-0001", "id-0002"):
+        await ended(ledger, reopen_id, Status.REOPENED, new_case_id=2_000)
+    age(server, -3_650, "id-0001")
+    age(server, 31, "id-0002")
+    assert await keep(ledger) == 1
+    assert [await ledger.reads.reopen(f"id-000{number}") is None for number in (1, 2)] == [False, True]
+
+
 async def test_a_thread_stays_while_something_sent_is_unsettled(ledger: Ledger, server: Redis):
     """A call whose outcome nobody knows yet keeps its thread, though its reopen goes (rule 10)."""
     await ledger.admissions.admit([event(1), event(2)])

@@ -28,7 +28,7 @@ end
 local noted = redis.call('HGETALL', key)
 for i = 1, #noted, 2 do
   local at, how = string.match(noted[i], '^(%d+):(%a)$')
-  if at and tonumber(at) <= oldest then
+  if at and (tonumber(at) <= oldest or tonumber(at) > second) then
     redis.call('HDEL', key, noted[i])
   elseif at then
     lately[how] = lately[how] + tonumber(noted[i + 1])

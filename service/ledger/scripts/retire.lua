@@ -11,7 +11,8 @@
 
 local source, status = ARGV[1], ARGV[2]
 local most, tombstone_ms = tonumber(ARGV[4]), tonumber(ARGV[6])
-local before_ms = now_ms() - tonumber(ARGV[5])
+local now = now_ms()
+local before_ms = now - tonumber(ARGV[5])
 local salt = redis.call('GET', P .. 'salt')
 local removed, last = 0, ''
 
@@ -38,8 +39,10 @@ local function removable()
   for i = 1, math.min(most, #rows) do
     local id = rows[i][2]
     local r = record_of(id) or {}
-    -- Positions grow with time: whoever follows was admitted later still.
-    if tonumber(r.created_ms or '0') >= before_ms then
+    local created_ms = tonumber(r.created_ms or '0')
+    -- Positions grow with time: whoever follows was admitted later still. (Not after one that seems to come later than
+    -- now: the clock has gone back since.)
+    if before_ms <= created_ms and created_ms <= now then
       return records, ''
     end
     last = text(rows[i][1])

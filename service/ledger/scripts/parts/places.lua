@@ -17,7 +17,9 @@ local function place(is_retry, each, calls, holds, flow, most, ahead_us, left)
     holds = each > 0 and math.min(holds, pace) or pace
     each = math.max(each, math.floor(1000000 / pace))
   end
-  local full_at = math.max(now, tonumber(redis.call('GET', P .. 'rate') or '0'))
+  -- Nobody gets a place from which on the bucket were full later than that: the clock has gone back since.
+  local latest = now + each * math.max(holds, calls) + ahead_us
+  local full_at = math.min(latest, math.max(now, tonumber(redis.call('GET', P .. 'rate') or '0')))
   local ahead = full_at + each * calls - now - each * holds
   local too_far = ahead - ahead_us + each * left
   if full_at > now and too_far > 0 then
@@ -25,7 +27,8 @@ local function place(is_retry, each, calls, holds, flow, most, ahead_us, left)
   end
   if is_retry then
     local b = redis.call('HMGET', P .. 'budget', 'calls', 'us')
-    local had = math.min(most, tonumber(b[1] or most) + flow * (now - tonumber(b[2] or now)) / 1000000)
+    local flowed = flow * math.max(0, now - tonumber(b[2] or now)) / 1000000
+    local had = math.min(most, tonumber(b[1] or most) + flowed)
     local enough = had >= math.min(calls, most)
     redis.call('HSET', P .. 'budget', 'calls', tostring(enough and had - calls or had), 'us', text(now))
     if not enough then

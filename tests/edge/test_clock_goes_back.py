@@ -1,0 +1,36 @@
+"""Redis' clock is set back: nothing that was to last for seconds lasts until it has caught up."""
+
+from __future__ import annotations
+
+import redis.asyncio
+
+from service.ledger import Ledger
+from service.ledger.admission import Admission
+from tests.contract.caring import redis_ms, shared_care
+
+HOUR_MS = 3_600_000
+QUARANTINE_MS = 25_000
+
+
+async def test_a_quarantine_lasts_as_long_as_it_was_to_last(ledger: Ledger, connection: redis.asyncio.Redis):
+    """A quarantine that began before the clock was set back ends its whole length later, no hour later."""
+    await ledger.admissions.admit([Admission("a", "support", "a", "a", "", contact_id=7, thread_id=100)])
+    began_ms = await redis_ms(connection) + HOUR_MS
+    told = {"quarantine_until": began_ms + QUARANTINE_MS, "forgot_ms": began_ms}
+    await connection.hset("reopener:account", mapping=told)
+    before_ms = await redis_ms(connection)
+    claimed = await ledger.leases.claim("a", bell=None, token="one")
+    assert claimed.why == "quarantined"
+    assert before_ms + QUARANTINE_MS <= claimed.until_ms <= await redis_ms(connection) + QUARANTINE_MS
+    again = await ledger.leases.claim("a", bell=None, token="two")
+    assert again.until_ms == claimed.until_ms
+    assert await connection.hget("reopener:account", "forgot_ms") == str(began_ms).encode()
+
+
+async def test_calls_from_before_are_not_the_latest(ledger: Ledger, connection: redis.asyncio.Redis):
+    """What was answered an hour ahead says nothing of how Acquire does now."""
+    shared = shared_care(ledger)
+    second = await redis_ms(connection) // 1000 + 3_600
+    await connection.hset("reopener:calls", mapping={f"{second}:a": 500, f"{second}:f": 500})
+    _, calls, _ = await shared.note(1, 2)
+    assert (calls.lately_answered, calls.lately_failed) == (1, 2)
