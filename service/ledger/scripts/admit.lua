@@ -1,5 +1,5 @@
 -- Admit deliveries: dedupe, record, indexes, inbox and bell, each delivery as a whole or not at all (rule 1).
--- Needs: archive, audit, boxes, epoch, failures, known, marks, mould, records, series.
+-- Needs: audit, boxes, delivery, epoch, failures, known, latecomers, marks, mould, records, repeats.
 -- ARGV[1]  quarantine_ms
 -- ARGV[2]  bell_ms, how long a bell is taken for outstanding
 -- ARGV[3]  how many deliveries the stream of the latest keeps
@@ -14,49 +14,11 @@
 -- where it could not be stored. Nothing is admitted, and {epoch} returned, where that is not the one the caller knows:
 -- what Redis may have forgotten comes first, so that the order of receipt holds (rule 13).
 
-local quarantine_ms, bell_ms, kept = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
-local now = now_ms()
-local now_text = text(now)
-local epoch_id, once_more = epoch(quarantine_ms, ARGV[7]), ARGV[8] == '1'
+local quarantine_ms, bell_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
+kept, once_more = ARGV[3], ARGV[8] == '1'
+local epoch_id = epoch(quarantine_ms, ARGV[7])
 if ARGV[7] ~= '' and ARGV[7] ~= epoch_id then
   return { epoch_id }
-end
-
--- An event without an id is told by its body for as long as its helpdesk repeats it. That is judged by when it came,
--- so the first one is remembered for longer, since a repeat may wait in a spool.
-local LATE_MS = 86400000
--- Who waited in a spool comes before others of its thread that came later, by more than clocks may differ.
-local CLOCKS_MS = 1000
--- When the delivery at hand came.
-local came, came_text = now, now_text
-
--- Counts, indexes and bells are written once for all deliveries, and only for those that were stored: a command for
--- each of them would cost more than what it does.
-local totals, series_of, heard = {}, {}, {}
--- Of the delivery at hand: what is to be counted, what was made, and whose bells are to ring.
-local counted, made, rings
-
-local function note(a, verdict, id, reason, detail)
-  redis.call('XADD', P .. 'deliveries', 'MAXLEN', '~', kept, '*', 'id', a.delivery_id, 'source', a.source,
-    'event_id', a.event_id, 'verdict', verdict, 'reason', reason, 'reopen_id', id, 'ms', came < now and came_text or '',
-    'detail', detail or '')
-  counted[#counted + 1] = { verdict, a.source }
-end
-
-local function add(sums, name, number)
-  sums[name] = (sums[name] or 0) + number
-end
-
-local function count_in(verdicts)
-  for _, each in ipairs(verdicts) do
-    local verdict, source = each[1], each[2]
-    add(totals, 'deliveries:' .. verdict, 1)
-    add(series_of, source .. ':in:' .. verdict, 1)
-    heard[source] = true
-    if verdict ~= 'duplicate' then
-      add(totals, 'accepted', 1)
-    end
-  end
 end
 
 -- The words of an error caught with pcall: of a key of another type, say. A Redis that takes no writes at all
@@ -83,51 +45,6 @@ local function marked(a)
   return mark_of(salt, a.address)
 end
 
-local function again_archived(a, id)
-  local r = archived(id)
-  if not once_more then
-    note(a, 'duplicate', id, '')
-  end
-  if not r then
-    return { 'duplicate', id, '', '', '0' }
-  end
-  local conflict = id == a.id and r.body_hash ~= string.sub(a.body_hash, 1, HASH_KEPT)
-  local delivery = string.sub(a.delivery_id, 1, DELIVERY_KEPT)
-  if r.last_delivery ~= delivery and not once_more then
-    r.deliveries, r.last_delivery = text((tonumber(r.deliveries) or 1) + 1), delivery
-    if #r.repeats < 1000 then
-      r.repeats = r.repeats .. came_text .. (conflict and '!' or '') .. ' '
-    end
-    keep_archived(id, r)
-  end
-  return { 'duplicate', id, r.status, r.reason, conflict and '1' or '0' }
-end
-
-local function again(a, id)
-  local key = P .. 'r:' .. id
-  local r = redis.call('HMGET', key, 'status', 'reason', 'body_hash', 'last_delivery', 'text', 'repeats')
-  if not r[1] then
-    return again_archived(a, id)
-  end
-  local conflict = id == a.id and r[3] ~= a.body_hash
-  if r[4] ~= a.delivery_id and not once_more then
-    redis.call('HINCRBY', key, 'deliveries', 1)
-    redis.call('HSET', key, 'last_delivery', a.delivery_id)
-    if #(r[6] or '') < 1000 then
-      redis.call('HSET', key, 'repeats', (r[6] or '') .. came_text .. (conflict and '!' or '') .. ' ')
-    end
-    note(a, 'duplicate', id, '')
-  end
-  if (not r[5] or r[5] == '') and a.text ~= '' and (r[1] == 'queued' or r[1] == 'held') then
-    redis.call('HSET', key, 'text', a.text)
-    if r[2] == 'message_expected' then
-      redis.call('HSET', key, 'reason', '', 'next_ms', '')
-      rings[#rings + 1] = { redis.call('HGET', key, 'box'), a, id }
-    end
-  end
-  return { 'duplicate', id, r[1], r[2] or '', conflict and '1' or '0' }
-end
-
 -- Its thread's inbox, or its ticket's while the thread is unknown.
 local function box_of(a)
   if a.thread_id ~= '' and a.contact_id ~= '' then
@@ -147,32 +64,6 @@ local function linked(a)
       a.status, a.reason, a.detail = 'queued', '', ''
     end
   end
-end
-
--- The place of one that waited in a spool: others of its box that came later and were not begun hand theirs down.
-local moved = {}
-
-local function place(box, position)
-  local waiting_ids = redis.call('ZRANGE', P .. 'inbox:' .. box, -100, -1)
-  for i = #waiting_ids, 1, -1 do
-    local id = waiting_ids[i]
-    local r = redis.call('HMGET', P .. 'r:' .. id, 'status', 'source', 'position', 'created_ms', 'attempts', 'failure')
-    local is_begun = r[1] ~= 'queued' and r[1] ~= 'held' or r[5] and r[5] ~= '[]'
-    local created = tonumber(r[4])
-    -- One that seems to come later than now was there before the clock went back.
-    if is_begun or created <= came + CLOCKS_MS or created > now then
-      break
-    end
-    moved[id] = position
-    redis.call('HSET', P .. 'r:' .. id, 'position', text(position))
-    redis.call('ZADD', P .. 'inbox:' .. box, position, id)
-    redis.call('ZADD', P .. 'is:' .. r[2] .. ':' .. r[1], position, id)
-    if r[6] then
-      redis.call('ZADD', P .. 'failure:' .. r[6], position, id)
-    end
-    position = tonumber(r[3])
-  end
-  return position
 end
 
 -- What a record has only where there is something in it.
@@ -242,35 +133,6 @@ local function create(a)
     join_failures(a.id, a.status, a.reason, a.detail, text(position))
   end
   return { verdict, a.id, a.status, a.reason, '0' }
-end
-
--- The first event with the same body, where this one may repeat it.
-local function with_first_id(a)
-  local key, weak_ms = P .. 'weak:' .. a.weak_key, tonumber(a.weak_ms)
-  local first, first_came = string.match(redis.call('GET', key) or '', '^([^:]+):?(%d*)$')
-  first_came = tonumber(first_came) or came
-  if first and math.abs(came - first_came) < weak_ms then
-    a.id = first
-  elseif not first or first_came < came then
-    redis.call('SET', key, a.id .. ':' .. came_text, 'PX', text(weak_ms + LATE_MS))
-    if not first and now - came > LATE_MS then
-      a.status, a.reason, a.detail = 'held', 'maybe_duplicate', ''
-    end
-  end
-end
-
--- Whether it tells of somebody who was forgotten since it came.
-local function is_forgotten(a)
-  local whom = { 'contact\0' .. a.contact_id, 'email\0' .. a.address, 'ticket\0' .. a.ticket_id }
-  for _, each in ipairs(whom) do
-    for _, source in ipairs({ '', a.source }) do
-      local at = tonumber(redis.call('GET', tombstone(salt, each .. '\0' .. source)) or '')
-      if at and came < at then
-        return true
-      end
-    end
-  end
-  return false
 end
 
 local function admitted(a)
@@ -390,11 +252,5 @@ for _, each in ipairs(stored) do
     unmake(each.made)
   end
 end
-for name, number in pairs(totals) do
-  redis.call('HINCRBY', P .. 'totals', name, number)
-end
-add_to_series(now, series_of)
-for source in pairs(heard) do
-  redis.call('HSET', P .. 'heard', source, now_text)
-end
+write_counts()
 return { epoch_id, cjson.encode(results) }
