@@ -1,4 +1,4 @@
--- The delivery at hand: when it came, whom it makes known, and what is counted of it (rule 1).
+-- The delivery at hand: when it came, and what is noted and counted of it (rule 1).
 -- Needs: series.
 
 local now = now_ms()
