@@ -55,7 +55,9 @@ def read_sources(
     for name in table:
         source = table.table(name)
         if not _NAME.fullmatch(name):
-            table.fault(name, "a source's name holds a-z, 0-9, - and _, and starts with a letter or digit")
+            table.fault(
+                name, "a source's name has up to 64 of a-z, 0-9, - and _, and starts with a letter or digit"
+            )
         elif name in _RESERVED_NAMES:
             table.fault(name, "this name is taken by reopens that are started through the API")
         else:
@@ -103,6 +105,9 @@ def _kind_name(table: Table, kinds: Mapping[str, Kind]) -> str:
     name = table.text("kind", "")
     if "kind" not in table:
         table.fault("kind", f"missing; set one of {', '.join(sorted(kinds))}")
+        for key in table:
+            if meant := nearest(key, ["kind"]):
+                table.fault(key, f"unknown key{meant}")
     elif name and name not in kinds:
         table.fault("kind", f"unknown{nearest(name, kinds)} (known: {', '.join(sorted(kinds))})")
     return name

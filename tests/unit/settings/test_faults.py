@@ -57,6 +57,18 @@ class TestFaults:
         """An unknown key is a fault in every table, and the nearest known name is suggested."""
         assert faults(toml) == [f'{name}: unknown key; did you mean "{suggested}"?']
 
+    def test_a_slip_in_the_word_kind_is_named(self, faults):
+        """Where a source has no kind, a key that is much like that word is told too."""
+        missing, slip = faults('[sources.a]\nkidn = "standard"\nsecret_env = "SUPPORT_WEBHOOK_SECRET"')
+        assert missing.startswith("sources.a.kind: missing; set one of ")
+        assert slip == 'sources.a.kidn: unknown key; did you mean "kind"?'
+
+    def test_a_long_name_is_told_how_long_it_may_be(self, faults):
+        """A source's name that is too long is refused with the length that is not."""
+        name = "a" * 65
+        (fault,) = faults(f'[sources.{name}]\nkind = "standard"\nsecret_env = "SUPPORT_WEBHOOK_SECRET"')
+        assert "up to 64" in fault
+
     def test_unknown_kind_names_the_nearest(self, faults):
         """An unknown kind names the nearest and all known ones."""
         (fault,) = faults(SUPPORT.replace("standard", "zendeks"))
