@@ -194,7 +194,8 @@ class _Run:
             return reopen.get("status") in _FINAL_STATUSES
 
         if self._wait_until(is_final, _SAMPLE_LIMIT_SECONDS):
-            _say(f"sample       {reopen['status']}, new case id {reopen['new_case_id']}")
+            known = "; an earlier sample opened that case" if reopen["status"] == "appended" else ""
+            _say(f"sample       {reopen['status']}, new case id {reopen['new_case_id']}{known}")
         else:
             _say(f"sample       still {reopen.get('status')}; see {self._origin}/reopens/{reopen_id}")
         _say(f"try it yourself, as often as you like:\n\n{demo.shell_command(secret, sample)}\n")
@@ -216,7 +217,9 @@ class _Run:
 
         def answers() -> bool:
             for ended, status in self._supervisor.ended():
-                raise CannotStart(f"the {ended} ended with status {status} before it was ready")
+                raise CannotStart(
+                    f"the {ended} ended with status {status} before all was ready; why is said above"
+                )
             try:
                 return self._http.get(url).status_code == httpx.codes.OK
             except httpx.TransportError:

@@ -12,6 +12,8 @@ from types import FrameType
 from typing import Never
 from uuid import uuid4
 
+from redis.exceptions import RedisError
+
 from service import collector, logs
 from service.clock import SystemClock
 from service.connections import sync_client
@@ -50,14 +52,19 @@ def main() -> int:
     log.info("worker.started", worker=name, concurrency=concurrency)
     redis_url = settings.redis_url.reveal() if settings.redis_url else ""
     leaving = Leaving(clock, timeout_seconds=settings.acquire.timeout_seconds)
-    status = ConcurrentWorker(
-        sync_client(redis_url),
-        engine,
-        clock,
-        name=name,
-        concurrency=concurrency,
-        leaving=leaving,
-    ).run()
+    try:
+        worker = ConcurrentWorker(
+            sync_client(redis_url),
+            engine,
+            clock,
+            name=name,
+            concurrency=concurrency,
+            leaving=leaving,
+        )
+    except RedisError as error:  # RQ asks at once; later on an outage is waited out
+        print(f"reopener: Redis does not answer: {error} Start it, or correct REDIS_URL.", file=sys.stderr)
+        return 1
+    status = worker.run()
     leaving.end(status)
     return status
 

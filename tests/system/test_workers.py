@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 from rq import Queue
 from rq.command import send_stop_job_command
 from rq.job import Job
@@ -216,3 +217,13 @@ def test_bells_of_newer_versions_are_left_to_them(client, redis_url, start):
 
 def _pause_is_over(client):
     client.hset("reopener:breaker", "until_ms", 1)
+
+
+@pytest.mark.parametrize("address", ["redis://127.0.0.1:1/0", "redis://nowhere.invalid/0"])
+def test_a_redis_that_is_away_at_the_start_is_told_in_a_sentence(start, worker_log, address):
+    """A worker that finds no Redis when it starts ends with status 1, and says what to mend and no more."""
+    assert start(on=address).wait(20) == 1
+    told = [line for line in worker_log.read_text("utf-8").splitlines() if not line.startswith("{")]
+    (sentence,) = told
+    assert sentence.startswith("reopener: Redis does not answer: ")
+    assert sentence.endswith("Start it, or correct REDIS_URL.")
