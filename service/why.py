@@ -91,9 +91,9 @@ def _of_reopen(record: Reopen) -> Finding:
         "dead": "bad",
         "held": "bad",
     }.get(status, "wait")
-    return Finding(
-        record.created_ms, tone, f"A reply was {status}", tuple(_told(record)), f"/reopens/{record.id}"
-    )
+    is_over = record.status in DONE or record.status is Status.CANCELLED
+    title = f"A reply {'was' if is_over else 'is'} {status}"
+    return Finding(record.created_ms, tone, title, tuple(_told(record)), f"/reopens/{record.id}")
 
 
 def _told(record: Reopen) -> Iterator[str]:
@@ -139,16 +139,13 @@ def _of_delivery(delivery: Delivery) -> Finding:
 def _of_thread(view: ThreadView | None, term: str) -> Iterator[Finding]:
     if view is None:
         return
-    cases = len(view.thread.cases)
+    cases, replies = len(view.thread.cases), len(view.reopens)
     seen = max((case.seen_ms for case in view.thread.cases.values()), default=None)
-    alias = "" if str(view.thread.id) == term else f" {term} is a later case of it."
-    yield Finding(
-        seen,
-        "quiet",
-        f"Thread {view.thread.id}",
-        (f"It has {cases} known case{'s' * (cases != 1)} and {len(view.reopens)} replies.{alias}",),
-        f"/threads/{view.thread.id}",
+    said = (
+        f"It has {cases} known case{'s' * (cases != 1)} and {replies} repl{'y' if replies == 1 else 'ies'}."
     )
+    alias = "" if str(view.thread.id) == term else f"{term} is a later case of it."
+    yield Finding(seen, "quiet", f"Thread {view.thread.id}", (said, alias), f"/threads/{view.thread.id}")
 
 
 async def _of_nothing(ledger: Ledger, term: str) -> list[Finding]:
@@ -163,8 +160,10 @@ async def _of_nothing(ledger: Ledger, term: str) -> list[Finding]:
         by_source.setdefault(each.source, []).append(each)
     for source, rows in by_source.items():
         latest = rows[0]
+        were = "was" if len(rows) == 1 else "were"
+        slug = (latest.reason or "unknown").replace("_", " ")
         said = (
-            f"{len(rows)} of its latest deliveries were refused, the last one for {latest.reason}.",
+            f"{len(rows)} of its latest deliveries {were} refused, the last one for {slug}.",
             latest.detail or words.says(latest.reason),
             "What they said cannot be trusted, so nobody knows whether this was among them.",
         )

@@ -38,6 +38,7 @@ REASONS = {
     "header_malformed": "The signature's header cannot be read: another scheme, or a proxy altered it.",
     "query_missing": "The address lacks the parameter that carries the secret.",
     "key_unavailable": "The helpdesk's public key could not be had just now.",
+    "acquire_failing": "Acquire, or the way to it, fails. It is asked now and then; all goes on by itself.",
     "breaker_open": "Acquire fails too often just now, so it is left alone for a while.",
     "case_open": "The case is open, and appending is switched off.",
     "nothing_to_append": "The case is open, and the event carries no words of the customer to append.",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from service.intake.spool import SpoolOf
+    from service.intake.spool import SpoolOf, SpoolState
 
     Handler = Callable[[Request], Awaitable[Response]]
 
@@ -48,9 +48,7 @@ class Door:
             except Conflict as conflict:
                 return render(request, "message.html", status=409, title="Not done", message=f"{conflict}.")
             except LedgerUnavailable:
-                words = "Redis is away. What is stored is safe; load this page again in a moment."
-                if (spool := self._spool()) is not None:
-                    words += f" {number(spool.deliveries)} deliveries wait on this receiver's disk meanwhile."
+                words = _of_away(self._spool())
                 return render(request, "message.html", status=503, title="Redis is away", message=words)
 
         return answer
@@ -137,6 +135,18 @@ async def form_of(request: Request) -> dict[str, list[str]]:
 
 def _first(form: dict[str, list[str]], name: str) -> str:
     return form.get(name, [""])[0]
+
+
+def _of_away(spool: SpoolState | None) -> str:
+    meanwhile = (
+        "helpdesks are told to send again"
+        if spool is None
+        else f"{number(spool.deliveries)} deliveries wait on this receiver's disk"
+    )
+    return (
+        f"It does not answer, so nothing can be shown or changed. What is stored is safe; {meanwhile}."
+        " Load this page again in a moment. Where that does not help, reopener check tells what is wrong."
+    )
 
 
 def _to_login(request: Request) -> Response:

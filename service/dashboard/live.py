@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response, StreamingResponse
@@ -28,6 +27,7 @@ LOOK_SECONDS = 1.0
 IDLE_SECONDS = 15.0
 """How often a line is sent in any case: proxies cut connections that say nothing, and ages grow."""
 MOST_LISTENERS = 200
+_AWAY = "away"
 
 
 class Live:
@@ -68,12 +68,14 @@ class Live:
     async def _watch(self) -> None:
         known = ""
         while self._listeners:
-            with suppress(LedgerUnavailable):
+            try:
                 pulse = await self._pulse()
-                if known and pulse != known:
-                    for listener in self._listeners:
-                        listener.set()
-                known = pulse
+            except LedgerUnavailable:
+                pulse = _AWAY  # which is news: pages must not go on to say that they are live
+            if known and pulse != known:
+                for listener in self._listeners:
+                    listener.set()
+            known = pulse
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _pulse(self) -> str:

@@ -84,7 +84,7 @@ class LookingPages:
     async def thread(self, request: Request) -> Response:
         view = await self.ledger.reads.thread(request.path_params["thread_id"])
         if view is None:
-            raise NotFound("nothing is known of a thread of that id")
+            raise NotFound("nothing is known of a thread of that id: ask Why? with the ticket's id")
         told = views.thread(view)
         return render(request, "thread.html", title=f"Thread {told['thread_id']}", thread=told)
 

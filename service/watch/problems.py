@@ -68,7 +68,7 @@ def _of_account(numbers: Stats, now_ms: int) -> Iterator[Problem]:
         yield Problem("wait", f"Paused{by}", words, slug="paused")
     elif account.why:
         still = (account.until_ms or now_ms) - now_ms
-        detail = f" {account.detail}." if account.detail else ""
+        detail = f' Last seen: "{account.detail}".' if account.detail else ""
         yield Problem(
             "bad" if account.why == "credentials_refused" else "wait",
             f"Nothing is sent: {account.why.replace('_', ' ')}",

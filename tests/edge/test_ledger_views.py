@@ -164,7 +164,10 @@ class TestArrivals:
         assert [finding.link for finding in ignored.findings] == ["/deliveries/d1"]
         unknown = await why(ledger, "t2")
         assert unknown.verdict == "Nothing is known of t2."
-        assert "another secret" in unknown.findings[0].sentences
+        assert unknown.findings[0].sentences[:2] == (
+            "1 of its latest deliveries was refused, the last one for signature mismatch.",
+            "another secret",
+        )
 
     async def test_old_deliveries_fall_out_behind(self, ledger: Ledger):
         """What the stream has dropped is not found, and a bucket does not grow with one ticket."""

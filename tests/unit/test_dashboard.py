@@ -16,6 +16,7 @@ from service.ledger.audit import Entry
 from service.ledger.counts import Account, Stats
 from service.ledger.reads import Arrivals
 from service.ledger.series import Series, Slot
+from service.metrics.account import STOPS
 from service.sources.base import MalformedSlug, RejectionSlug
 from service.spoken import lasting, number
 from service.watch.problems import problems
@@ -205,6 +206,12 @@ class TestAsked:
 def test_lasting(seconds, told):
     """Lengths of time show their two largest units."""
     assert lasting(seconds) == told
+
+
+@pytest.mark.parametrize("slug", STOPS)
+def test_every_stop_has_a_sentence(slug):
+    """Why nothing is sent is told to people in words of their own."""
+    assert says(slug)
 
 
 @pytest.mark.parametrize("slug", [*get_args(RejectionSlug), *get_args(MalformedSlug), "thread_unsettled"])

@@ -95,6 +95,7 @@ async function refresh() {
     if (tag) headers["if-none-match"] = tag;
     const answer = await fetch(location.href, { headers, redirect: "manual", cache: "no-store" });
     if (answer.status === 401) { say("off", "signed out"); return; }
+    if (answer.status >= 500) { say("off", "not live"); return; }
     if (answer.status === 200) {
       tag = answer.headers.get("etag");
       update(await answer.text());

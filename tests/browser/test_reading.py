@@ -1,0 +1,63 @@
+"""What people read: in its own direction, uncut, and never told to be live when it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.chromium import DESK, PHONE, context, sign_in
+from tests.browser.stage import said
+from tests.running import TOKEN, Whole
+
+HINTS_CUT = """() => [...document.querySelectorAll("main input[placeholder]")].filter((input) => {
+  const style = getComputedStyle(input), pen = document.createElement("canvas").getContext("2d");
+  pen.font = `${style.fontSize} ${style.fontFamily}`;
+  const arrow = input.list ? 20 : 0;
+  const room = input.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - arrow;
+  return pen.measureText(input.placeholder).width > room;
+}).map((input) => input.placeholder)"""
+FIRST_LINE_ENDS_AT = """(words) => {
+  const line = document.createRange();
+  line.selectNodeContents(words);
+  const inner = words.getBoundingClientRect(), text = line.getClientRects()[0];
+  return [text.left - inner.left, inner.right - text.right];
+}"""
+
+
+def test_a_page_is_not_live_while_redis_is_away(whole: Whole, browser: Browser):
+    """A page that shows old numbers says so within seconds, and is live again by itself."""
+    with context(browser, whole.origin) as opened:
+        page = opened.new_page()
+        sign_in(page, TOKEN)
+        live = page.locator("#live")
+        expect(live).to_have_text("live")
+        whole.redis.execute_command("CLIENT", "PAUSE", 4_000, "ALL")
+        expect(live).to_have_text("not live")
+        expect(live).to_have_text("live")
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE])
+def test_no_hint_is_cut(whole: Whole, opened: Callable[..., Page], size: dict[str, int]):
+    """What a field asks for can be read in whole."""
+    held = said(whole, "who", contact_id=None, thread_id=None)
+    page = opened(size=size)
+    for address in ("/reopens", f"/reopens/{held}", "/why", "/threads", "/setup"):
+        page.goto(address)
+        assert page.evaluate(HINTS_CUT) == [], address
+
+
+def test_a_phone_shows_the_way_to_every_page(opened: Callable[..., Page]):
+    """No link to a page is hidden beyond the edge of a phone."""
+    page = opened(size=PHONE)
+    for link in page.get_by_label("Pages").get_by_role("link").all():
+        expect(link).to_be_in_viewport(ratio=1)
+
+
+def test_words_run_in_their_own_direction(whole: Whole, page: Page):
+    """Hebrew begins at the right, as whoever reads it expects, and the English line after it at the left."""
+    held = said(whole, "rtl", contact_id=None, thread_id=None, message="שלום, זה שבור.\nIt broke.")
+    page.goto(f"/reopens/{held}")
+    left, right = page.locator("blockquote").evaluate(FIRST_LINE_ENDS_AT)
+    assert left > right
