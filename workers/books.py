@@ -64,14 +64,11 @@ class Books:
 
     def open(self, bells: Collection[Running]) -> None:
         """Started now: registered as executions of this worker, and off the intermediate queue."""
-        if not bells:
-            return
         worker = self._worker
         with worker.connection.pipeline(transaction=False) as pipeline:
             for bell in bells:
                 job, ttl = bell.job, worker.get_heartbeat_ttl(bell.job)
                 bell.execution = Execution.create(job, ttl, pipeline=pipeline, worker_name=worker.name)
-                worker.executions[bell.execution.id] = bell.execution
                 job.prepare_for_execution(worker.name, pipeline=pipeline)
                 pipeline.persist(job.key)
                 pipeline.lrem(self._queues[bell.lane].intermediate_queue_key, 1, job.id)
@@ -79,8 +76,6 @@ class Books:
 
     def beat(self, bells: Collection[Running]) -> None:
         """Show that these executions live: RQ takes those that do not beat for abandoned."""
-        if not bells:
-            return
         with self._worker.connection.pipeline(transaction=False) as pipeline:
             for bell in bells:
                 if bell.execution is not None:
@@ -93,8 +88,6 @@ class Books:
 
         RQ's own `Job.delete` asks for the job's status first, and raises where the job is gone.
         """
-        if not bells:
-            return
         failed = [bell for bell in bells if bell.failure is not None]
         with self._worker.connection.pipeline(transaction=False) as pipeline:
             for bell in bells:

@@ -10,10 +10,10 @@ The three files lean on these internals of RQ 3.0, which tests/contract/test_rq_
 
     BaseWorker.work   calls check_for_suspension, run_maintenance_tasks, dequeue_job_and_maintain_ttl
                       and execute_job in turn, ends where the third returns None, and calls teardown then
-    BaseWorker        connection, connection_timeout, queues, executions, get_state, set_state, heartbeat,
+    BaseWorker        connection, connection_timeout, queues, get_state, set_state, heartbeat,
                       register_birth, serialize, should_run_maintenance_tasks, get_heartbeat_ttl,
                       cleanup_execution, handle_job_failure, handle_payload, request_stop,
-                      request_stop_execution, procline, _install_signal_handlers, _stop_requested,
+                      request_stop_execution, _install_signal_handlers, _stop_requested,
                       _stopped_job_id, unsubscribe, pubsub, pubsub_thread
     Queue             key, intermediate_queue_key: what is popped waits there until its execution stands
     Job               key_for, restore, prepare_for_execution, started_job_registry, key
@@ -58,7 +58,6 @@ if TYPE_CHECKING:
     from workers.leaving import Leaving
 
 WORKER_TTL_SECONDS = 60
-HEARTBEAT_SECONDS = 10.0
 SUSPENSION_SECONDS = 1.0
 POP_SECONDS = 0.5
 """How long a pop waits at Redis, and so how long an idle worker may take to heed a signal."""
@@ -99,7 +98,7 @@ class ConcurrentWorker(BaseWorker):
         self._popper = Popper(engine.connection, queues, self._submit, clock)
         self._bookkeeper = Bookkeeper(self._books, clock, on_ended=self._slots.give_back)
         self._bells: list[Popped] = []
-        self._beat_at = self._asked_at = float("-inf")
+        self._asked_at = float("-inf")
 
     def run(self) -> int:
         """Work until a signal asks to stop: 0 then, and 1 where RQ's loop or the engine ended by itself."""
@@ -169,9 +168,8 @@ class ConcurrentWorker(BaseWorker):
         be lost. A second signal changes nothing, since the drain is bounded anyway.
         """
         del signum, frame
-        if not self._stop_requested:
-            self._leave()
-            self._stop_requested = True
+        self._leave()
+        self._stop_requested = True
 
     def _leave(self) -> None:
         self._leaving.begin()
@@ -202,17 +200,15 @@ class ConcurrentWorker(BaseWorker):
     # RQ asks more often than there is news, and its loop ends where Redis is away just then.
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
-        now = self._clock.monotonic()
-        if pipeline is None and now - self._beat_at < HEARTBEAT_SECONDS:
+        """RQ beats whenever it asks for a suspension, in one pipeline, and after each job once more."""
+        if pipeline is None:
             return
-        self._beat_at = now
-        with _redis_may_be_away("heartbeat"):
-            if not self.connection.sismember(WORKERS_BY_QUEUE_KEY % QUEUE_NAME, self.key):
-                # RQ's keys were flushed. What the bookkeeper writes meanwhile looks to RQ like another worker
-                # of this name, unless its death is noted.
-                self.connection.hset(self.key, "death", "")
-                self.register_birth()
-            super().heartbeat(timeout, pipeline=pipeline)
+        if not self.connection.sismember(WORKERS_BY_QUEUE_KEY % QUEUE_NAME, self.key):
+            # RQ's keys were flushed. What the bookkeeper writes meanwhile looks to RQ like another worker
+            # of this name, unless its death is noted.
+            self.connection.hset(self.key, "death", "")
+            self.register_birth()
+        super().heartbeat(timeout, pipeline=pipeline)
 
     def serialize(self) -> dict[str, Any]:
         """What RQ shows of a worker, and how many bells this one answers at a time."""
@@ -234,14 +230,10 @@ class ConcurrentWorker(BaseWorker):
             with _redis_may_be_away("state"):
                 super().set_state(state, pipeline)
 
-    def procline(self, message: str) -> None:
-        """The process keeps its name."""
-
     # Slots.
 
     def _look_after_itself(self) -> None:
         self.check_for_suspension(burst=False)
-        self.heartbeat()
         if self.should_run_maintenance_tasks:
             self.run_maintenance_tasks()
         if not self._bookkeeper.running():

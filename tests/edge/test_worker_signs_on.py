@@ -11,14 +11,14 @@ import pytest
 import redis
 from rq import Worker
 
-from workers.pool import HEARTBEAT_SECONDS, ConcurrentWorker
+from workers.pool import SUSPENSION_SECONDS, ConcurrentWorker
 
 FLUSHES = 200
 
 
 @pytest.fixture
 def worker(redis_url):
-    seconds = itertools.count(step=HEARTBEAT_SECONDS + 1)
+    seconds = itertools.count(step=SUSPENSION_SECONDS)
     with redis.Redis.from_url(redis_url) as client:
         yield ConcurrentWorker(
             client,
@@ -44,7 +44,7 @@ def test_signs_on_anew_while_its_books_are_written(worker, redis_url):
     try:
         for _ in range(FLUSHES):
             worker.connection.flushdb()
-            worker.heartbeat()
+            worker.check_for_suspension(burst=False)
             assert [each.name for each in Worker.all(connection=worker.connection)] == ["w1"]
     finally:
         ended.set()
