@@ -54,6 +54,20 @@ async def test_new_replies_are_popped_first(client, popper):
     assert await _popped(popper) == [(new, "live"), *((each, "backlog") for each in rung[:3])]
 
 
+@pytest.mark.parametrize("backlog_waits", [True, False])
+async def test_the_first_that_rang_is_the_first_that_is_popped(client, popper, backlog_waits):
+    """Of each lane, whether or not somebody waits at Redis for it; and as RQ has it, what was popped first is
+    first on the intermediate queue, whence it is taken as soon as it is in the books.
+    """
+    rung = {lane: [_ring(client, lane) for _ in range(3)] for lane in QUEUE_NAMES}
+    popper.backlog_waits = backlog_waits
+    popped = await popper.pop(Room(live=3, backlog=3, both=6), wait_seconds=30.0)
+    assert [each.job.id for each in popped] == [*rung["live"], *rung["backlog"]]
+    for lane, name in QUEUE_NAMES.items():
+        waiting = client.lrange(f"rq:queue:{name}:intermediate", 0, -1)
+        assert [each.decode() for each in waiting] == rung[lane]
+
+
 @pytest.mark.parametrize(
     ("room", "live", "backlog"),
     [

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from importlib import resources
 
 import pytest
 
+from service.ledger.admission import packed_delivery
 from service.ledger.scripts import NAMES, script, shared
+from tests.edge.events import event
 
 FOLDER = resources.files("service.ledger").joinpath("scripts")
 PARTS = sorted(each.name.removesuffix(".lua") for each in FOLDER.joinpath("parts").iterdir())
@@ -45,3 +48,17 @@ def test_a_script_needs_nothing_that_it_does_not_use(name):
     named = re.search(r"(?m)^-- Needs: (.+)\.$", text)
     used = set(NAME.findall(re.sub(r"--.*", "", text)))
     assert all(own(part) & used for part in (named[1].split(", ") if named else ()))
+
+
+def test_what_is_kept_of_a_delivery_takes_no_more_room_than_it_needs():
+    """A receiver keeps what it told a script for seconds, thousands of deliveries: each holds what it says,
+    and not the room it was written in.
+    """
+    told = [event("event-1", text="It broke again.")]
+    tracemalloc.start()
+    try:
+        kept = [packed_delivery(told) for _ in range(1_000)]
+        held_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held_bytes < sum(len(each) + 100 for each in kept)

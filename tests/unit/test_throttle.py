@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
-from service.domain.breaker import Breaker, Calls
+import pytest
+
+from service.domain.breaker import FAILURES_IN_A_ROW, FIRST_PACE, PACE_MS, Breaker, Calls
 from service.domain.ports import Given, Later, Spent
 from tests.clocks import HandClock
-from workers.throttle import FIRST_PLACES, LEAVING, LONGEST_SPREAD_MS, Care
+from workers import throttle
+from workers.throttle import FIRST_PLACES, LEAVING, LONGEST_SPREAD_MS, NOTE_SECONDS, PATIENCE_SECONDS, Care
 
 CLOCK = HandClock()
 NOW_MS = CLOCK.now_ms()
@@ -22,15 +26,27 @@ class Shared:
     def __init__(self, place=GIVEN, breaker=CLOSED) -> None:
         self.place, self.breaker = place, breaker
         self.asked: list[bool] = []
+        self.noted: list[tuple[int, int]] = []
         self.when_asked = lambda: None
+        self.is_first = True
 
     async def reserve(self, calls, *, is_retry, lane):
         self.asked.append(is_retry)
         self.when_asked()
         return self.place
 
+    def wanted(self, calls, lane):
+        return (calls, lane)
+
+    async def change(self, before, to, detail):
+        return self.is_first
+
+    async def change_pace(self, before, pace):
+        return self.is_first
+
     async def note(self, answered, failed):
-        return self.breaker, Calls(answered, failed, 0, answered, failed), NOW_MS
+        self.noted.append((answered, failed))
+        return self.breaker, Calls(answered, failed, failed, answered, failed), NOW_MS
 
 
 async def _known(shared):
@@ -95,3 +111,133 @@ async def test_who_leaves_begins_no_call_later_than_it_said_first():
     assert care.stopped() == Later(NOW_MS, LEAVING)
     care.leave(60.0)
     assert care.stopped() == Later(NOW_MS, LEAVING)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock of this test alone. Who waits looks at it often."""
+    monkeypatch.setattr(throttle, "WARMING_SECONDS", 0.001)
+    return HandClock()
+
+
+async def _cold(clock):
+    """Care of an Acquire that is silent, with all of the few under way that go first."""
+    care = Care(Shared(), clock)
+    for _ in range(FIRST_PLACES):
+        assert await care.begin(3, GIVEN, is_retry=False, lane="live") is None
+        assert care.wanted(3, "live") is not None
+    assert care.wanted(3, "live") is None
+    return care
+
+
+def _begin(care, lane="live"):
+    return asyncio.create_task(care.begin(3, is_retry=False, lane=lane))
+
+
+async def test_who_waited_long_enough_for_a_first_answer_goes_without_it(clock):
+    """An Acquire that never answers is asked again all the same, by one after the other."""
+    care = await _cold(clock)
+    first, second = _begin(care), _begin(care)
+    await asyncio.sleep(0)
+    clock.moment += timedelta(seconds=PATIENCE_SECONDS)
+    assert await asyncio.wait_for(first, 10) is None
+    done, _ = await asyncio.wait([second], timeout=20 * throttle.WARMING_SECONDS)
+    assert not done
+    clock.moment += timedelta(seconds=PATIENCE_SECONDS)
+    assert await asyncio.wait_for(second, 10) is None
+
+
+async def test_nobody_waits_for_a_first_answer_where_all_stopped(clock):
+    """Where Acquire is to be left alone meanwhile, who waits is told so at once."""
+    care = await _cold(clock)
+    waiting = _begin(care)
+    await asyncio.sleep(0)
+    care.leave(0.0)
+    assert await asyncio.wait_for(waiting, 10) == Later(care._now_ms(), LEAVING)
+
+
+async def test_who_gives_up_its_places_waits_for_no_first_answer(clock):
+    """A worker that is asked to stop hands back at once what has not begun."""
+    care = await _cold(clock)
+    waiting = _begin(care)
+    await asyncio.sleep(0)
+    care.give_up_places()
+    assert await asyncio.wait_for(waiting, 10) == Later(care._now_ms(), LEAVING)
+
+
+async def test_a_claim_does_not_pass_who_waits_to_begin(clock):
+    """After the first answer those that wait begin before any that is only being claimed; the other lane has
+    a line of its own.
+    """
+    care = await _cold(clock)
+    waiting = _begin(care)
+    await asyncio.sleep(0)
+    care.heard()
+    assert care.wanted(3, "live") is None
+    assert care.wanted(3, "backlog") is not None
+    assert await asyncio.wait_for(waiting, 10) is None
+    assert care.wanted(3, "live") is not None
+
+
+async def test_answers_are_noted_many_at_a_time(clock):
+    """Redis hears of the first answer, and of those that follow within half a second together; of a failure
+    at once, since the breaker may have to open.
+    """
+    shared = Shared()
+    care = Care(shared, clock)
+
+    async def answered(times):
+        for _ in range(times):
+            care.answered()
+            await asyncio.sleep(0)
+        if care._noting is not None:
+            await care._noting
+
+    await answered(1)
+    await answered(9)
+    assert shared.noted == [(1, 0)]
+    clock.moment += timedelta(seconds=NOTE_SECONDS)
+    await answered(1)
+    assert shared.noted == [(1, 0), (10, 0)]
+    await answered(3)
+    care.failed("broke")
+    await answered(0)
+    assert shared.noted == [(1, 0), (10, 0), (3, 1)]
+
+
+PAUSED = Breaker("acquire_failing", until_ms=NOW_MS - PACE_MS, probes=True, opened=1, changed_ms=1)
+PACED = Breaker(pace=FIRST_PACE, paced_ms=NOW_MS - PACE_MS, changed_ms=1)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize(
+    ("breaker", "answered", "told"),
+    [
+        (CLOSED, False, ("breaker.opened", "'reason': 'acquire_failing', 'pause_ms': 1000, 'times': 1")),
+        (PAUSED, True, ("breaker.closed", "'reason': 'acquire_failing'")),
+        (PACED, True, ("breaker.paced", f"'calls_per_second': {2 * FIRST_PACE}")),
+        (CLOSED, True, None),
+    ],
+)
+async def test_who_decides_for_all_says_so(caplog, breaker, answered, told, is_first):
+    """That calls stop, go on, or come faster is in the log of the process that decided it, and of no other;
+    that nothing changed is in none.
+    """
+    caplog.set_level("INFO")
+    shared = Shared(breaker=breaker)
+    shared.is_first = is_first
+    care = Care(shared, CLOCK)
+    if answered:
+        care.answered()
+    else:
+        care._failed = FAILURES_IN_A_ROW - 1
+        care.failed("the words of a customer")
+    await care._noting
+    lines = [(each.message, repr(vars(each))) for each in caplog.records]
+    if told is None or not is_first:
+        assert lines == []
+        return
+    ((event, fields),) = lines
+    assert event == told[0]
+    assert told[1] in fields
+    assert "customer" not in fields
