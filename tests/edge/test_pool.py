@@ -22,6 +22,7 @@ from rq.serializers import JSONSerializer
 from rq.utils import now
 from rq.worker import WorkerStatus
 
+from service.connections import PATIENT_SECONDS
 from service.queue import Bells, Lane, Ring
 from tests.clocks import HandClock
 from tests.redises import free_port
@@ -355,6 +356,11 @@ def test_the_thread_that_listens_for_commands_ends_at_once(
     monkeypatch.setattr(pubsub, "unsubscribe", heard)
     worker.unsubscribe()
     assert not thread.is_alive()
+
+
+def test_no_command_hangs_for_long(worker: ConcurrentWorker):
+    """RQ would let one hang for a minute, in which nothing is popped though another Redis has taken over."""
+    assert worker.connection.connection_pool.connection_kwargs["socket_timeout"] == PATIENT_SECONDS
 
 
 def test_only_the_execution_that_is_meant_is_stopped(

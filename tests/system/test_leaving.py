@@ -12,6 +12,7 @@ import time
 
 import pytest
 import redis
+from rq.command import send_shutdown_command
 
 from bench import backlog, stack
 from service.clock import SystemClock
@@ -135,6 +136,35 @@ def test_redis_hangs(tmp_path, stand_in, start, worker_log):
             os.kill(pid, signal.SIGCONT)
     finally:
         server.stop()
+
+
+def test_redis_is_gone(tmp_path, start, worker_log):
+    """Where Redis has died nobody can be signed off from: the worker ends in time as well, with status 0."""
+    server = EmbeddedRedis.start(tmp_path / "gone", clock=SystemClock())
+    try:
+        with redis.Redis.from_url(server.url) as client:
+            worker = start(on=server.url)
+            _until(lambda: client.scard("rq:workers:reopener") == 1, "a worker stands")
+    finally:
+        server.stop()
+    _until(lambda: any(told["event"] == "worker.redis_away" for told in _events(worker_log)), "it is missed")
+    _stopped(worker, worker_log)
+
+
+def test_rqs_shutdown_command(client, start, worker_log):
+    """RQ's command is a signal like any other."""
+    worker = start()
+    _until(lambda: client.scard("rq:workers:reopener") == 1, "a worker stands")
+    (key,) = client.smembers("rq:workers:reopener")
+    name = key.decode().removeprefix("rq:worker:")
+
+    def ends():
+        send_shutdown_command(client, name)  # where it does not listen yet, nobody hears it
+        return worker.poll() is not None
+
+    _until(ends, "it ends")
+    assert worker.returncode == 0
+    assert [told["event"] for told in _events(worker_log)][-1] == "worker.left"
 
 
 def test_deploys_under_load(client, redis_url, stand_in, start):
