@@ -89,7 +89,7 @@ class Spool:
         except OSError as error:
             raise SpoolUnusable(f"the spool cannot be kept in {folder}: {error.strerror}; {_MEND}") from error
         try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self._db = _opened(path)
             self._take_refused_again()
             self.state = self._measured(self._count("deliveries"))
@@ -217,18 +217,25 @@ class Spool:
 def _opened(path: Path) -> sqlite3.Connection:
     # Transactions are begun by hand; another thread may call than the one that opened it.
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        _make_ready(db, path)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _make_ready(db: sqlite3.Connection, path: Path) -> None:
     for setting in ("journal_mode = WAL", "synchronous = FULL", "fullfsync = ON"):
         db.execute(f"PRAGMA {setting}")
     form = db.execute("PRAGMA user_version").fetchone()[0]
     if form == 0:
         db.executescript(f"BEGIN; {TABLES} COMMIT;")
     elif form != FORM:
-        db.close()
         raise SpoolUnusable(
             f"the spool {path} was written by another version (form {form}, known is {FORM}):"
             " start that version until it is empty"
         )
-    return db
 
 
 _MEND = "mend that, set REOPENER_DATA_DIR to a folder on a disk that lasts, or leave REOPENER_SPOOL_MB unset"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from datetime import timedelta
@@ -343,7 +344,10 @@ def test_the_thread_that_listens_for_commands_ends_at_once(
     worker: ConcurrentWorker, monkeypatch: pytest.MonkeyPatch
 ):
     """However quick it is to hear that nothing more comes."""
+    listens = threading.Event()
+    monkeypatch.setattr(worker, "handle_payload", lambda _: listens.set())
     worker.subscribe()
+    until(lambda: worker.connection.publish(worker.pubsub_channel_name, "{}") and listens.is_set())
     pubsub, thread = worker.pubsub, worker.pubsub_thread
     assert pubsub is not None
     assert thread is not None

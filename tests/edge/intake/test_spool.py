@@ -9,6 +9,7 @@ import stat
 import pytest
 
 from service.embedded import FolderBusy
+from service.intake import spool as module
 from service.intake.spool import FILE_NAME, Spool, SpoolUnusable
 from service.ledger.admission import packed_delivery
 from tests.edge.events import event
@@ -21,10 +22,12 @@ def test_what_is_answered_is_on_the_disk(tmp_path):
     """Each write is synced before it counts, in a log that a torn write does not spoil."""
     spool = Spool(tmp_path, limit_bytes=MB)
     asked = {
-        name: spool._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "journal_mode")
+        name: spool._db.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("synchronous", "journal_mode", "fullfsync")
     }
     spool.close()
-    assert asked == {"synchronous": 2, "journal_mode": "wal"}  # 2 is FULL
+    # 2 is FULL; on macOS a disk keeps what it was told to sync in its own memory unless it is told so.
+    assert asked == {"synchronous": 2, "journal_mode": "wal", "fullfsync": 1}
 
 
 def test_what_waits_is_read_in_bounded_parts(tmp_path):
@@ -128,5 +131,78 @@ def test_a_file_that_is_no_spool_of_ours_is_left_alone(tmp_path):
     other.close()
     with pytest.raises(SpoolUnusable, match="another version"):
         Spool(tmp_path, limit_bytes=MB)
+    with pytest.raises(SpoolUnusable, match="another version"):
+        Spool(tmp_path, limit_bytes=MB)
     with pytest.raises(SpoolUnusable, match="cannot be kept"):
         Spool(path / "below a file", limit_bytes=MB)
+
+
+def test_a_spool_that_was_being_made_is_made_anew(tmp_path, monkeypatch):
+    """Whatever ends its making, the next start finds nothing or all of it."""
+    with monkeypatch.context() as broken:
+        broken.setattr(module, "TABLES", f"{module.TABLES} nonsense;")
+        with pytest.raises(SpoolUnusable, match="nonsense"):
+            Spool(tmp_path, limit_bytes=MB)
+    Spool(tmp_path, limit_bytes=MB).close()
+
+
+def refused(spool: Spool, name: str, received_ms: int) -> None:
+    """A delivery that Redis does not take, set apart."""
+    spool.write([([event(name)], name.encode(), received_ms)])
+    batch = spool.first(64, MB)
+    spool.settle(batch, [(each, "no") for each in batch])
+
+
+def test_what_was_refused_keeps_its_place_and_time(tmp_path):
+    """Whatever came and went meanwhile, each is asked for again as what it was, before what came later."""
+    spool = Spool(tmp_path, limit_bytes=MB)
+    refused(spool, "one", 1_000)
+    refused(spool, "two", 2_000)
+    spool.write([([event("three")], b"three", 3_000)])
+    spool.take_refused_again()
+    waiting = [(each.packed, each.received_ms) for each in spool.first(64, MB)]
+    assert waiting == [(b"one", 1_000), (b"two", 2_000), (b"three", 3_000)]
+    assert (spool.state.deliveries, spool.state.refused, spool.state.oldest_ms) == (3, 0, 1_000)
+    spool.close()
+
+
+def test_what_is_settled_is_settled_as_a_whole(tmp_path):
+    """Where the disk fails in between, all wait as before, and nothing is set apart."""
+    spool = Spool(tmp_path, limit_bytes=MB)
+    spool.write([([event(name)], name.encode(), 1) for name in ("one", "two")])
+    one, two = spool.first(64, MB)
+    with pytest.raises(sqlite3.Error):
+        spool.settle([one, two], [(one, "no"), (two, object())])
+    assert spool.first(64, MB) == [one, two]
+    spool.settle([one], [(one, "no")])
+    assert (spool.state.deliveries, spool.state.refused) == (1, 1)
+    spool.close()
+
+
+def test_what_was_refused_is_taken_again_as_a_whole(tmp_path):
+    """Where the disk fails in between it stays set apart, and what starts anew is not in its own way."""
+    spool = Spool(tmp_path, limit_bytes=MB)
+    refused(spool, "one", 1)
+    spool._db.execute(
+        "CREATE TRIGGER fails BEFORE DELETE ON refused BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END"
+    )
+    with pytest.raises(sqlite3.Error):
+        spool.take_refused_again()
+    assert spool.first(64, MB) == []
+    spool._db.execute("DROP TRIGGER fails")
+    spool.close()
+    spool = Spool(tmp_path, limit_bytes=MB)
+    assert spool.state.deliveries == 1
+    spool.close()
+
+
+def test_another_words_for_one_reply_are_no_conflict(tmp_path):
+    """An event that tells of a reply which is known by another event has its own body."""
+    spool = Spool(tmp_path, limit_bytes=MB)
+    first, second = (
+        event(name, message_key="reply", body_hash=f"hash of {name}") for name in ("message", "status")
+    )
+    spool.write([([first], b"packed", 1)])
+    ((again,),) = spool.write([([second], b"packed", 2)])
+    assert (again.verdict, again.reopen_id, again.conflict) == ("duplicate", first.reopen_id, False)
+    spool.close()
