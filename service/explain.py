@@ -1,4 +1,4 @@
-"""How one delivery is verified, read, decided and mapped, without any effect. Pure."""
+"""How one delivery is verified, read, decided and mapped, without any effect."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
+from concurrent import futures
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import zip_longest
@@ -16,9 +17,11 @@ from service.domain.decide import Accept, Decision, Hold, Ignore, decide
 from service.domain.events import Event
 from service.settings import SourceSettings
 from service.sources import Kind
-from service.sources.base import Malformed, Rejected, Request
+from service.sources.base import Malformed, Rejected, Request, Undecided
 
 SET_UP_PING = "set_up_ping"
+LONGEST_WAIT_SECONDS = 10.0
+"""So long what is needed to verify may take to come."""
 
 
 class NotARequest(Exception):
@@ -149,10 +152,19 @@ def _proof(
         # With such options a scheme promises nothing.
         return Explained(verified=False, reason="source_at_fault", hint="; ".join(unproven))
     try:
-        kind.verify(request, source, now)
+        _verify(kind, source, request, now)
     except Rejected as rejected:
         return Explained(verified=False, reason=rejected.slug, hint="; ".join((*unproven, rejected.hint)))
     return Explained(verified=True)
+
+
+def _verify(kind: Kind, source: SourceSettings, request: Request, now: datetime) -> None:
+    try:
+        kind.verify(request, source, now)
+    except Undecided as undecided:
+        if undecided.under_way is not None:
+            futures.wait([undecided.under_way], LONGEST_WAIT_SECONDS)
+        kind.verify(request, source, now)
 
 
 def _differing(

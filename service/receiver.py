@@ -6,6 +6,7 @@ Checked in this order, so that an unsigned request learns nothing of the body's 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from starlette.responses import Response
 
 from service.answers import Told, error
 from service.domain.decide import CASE_STATUS, Ignore, decide
-from service.domain.errors import LedgerUnavailable
+from service.domain.errors import LedgerUnavailable, NotJudged
 from service.intake import raw
 from service.intake.raw import Refused
 from service.intake.remembered import admission
@@ -25,7 +26,7 @@ from service.ledger.admission import Admission, Admitted
 from service.ledger.reads import Delivery
 from service.logs import get_logger
 from service.sources import KINDS
-from service.sources.base import Malformed, Rejected
+from service.sources.base import Malformed, Rejected, Undecided
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope
@@ -36,8 +37,12 @@ if TYPE_CHECKING:
     from service.metrics import ReceiverMetrics
     from service.notes import Notes
     from service.settings import SourceSettings
+    from service.sources.base import Request
+    from service.sources.kind import Kind
 
 RETRY_AFTER_SECONDS = 5
+LONGEST_FETCH_SECONDS = 1.0
+"""So long a delivery waits for what tells whether it is authentic; others do not wait for it."""
 
 Admit: TypeAlias = Callable[[Sequence[Admission]], Awaitable[Sequence[Admitted]]]
 """Stores what one delivery leaves, as a whole; raises `LedgerUnavailable` where that is not known."""
@@ -71,7 +76,7 @@ class Receiver:
                 self._note(name, delivery_id, "rejected", refused.code, refused.message)
             allow = {"Allow": "GET, HEAD, POST"} if refused.status == 405 else None
             answer = error(refused.status, refused.code, refused.message, headers=allow)
-        except LedgerUnavailable as away:
+        except (LedgerUnavailable, NotJudged) as away:
             verdict, reason = "unavailable", away.slug
             answer = error(
                 503,
@@ -108,7 +113,7 @@ class Receiver:
         if kind.probes_with_empty_body and request.body.strip() in {b"", b"[]"}:
             return _ignored("set_up_ping"), "ignored", "set_up_ping"
         try:
-            kind.verify(request, source, self.clock.now())
+            await self._verify(kind, request, source)
             challenge = kind.challenge(request, source)
             if challenge is not None:
                 return Told(challenge), "probe", ""
@@ -126,6 +131,19 @@ class Receiver:
         if len(results) != 1:
             raise Refused(400, "not_one_event", "The body must hold one event.")
         return Told(results[0]), results[0]["status"], results[0].get("reason", "")
+
+    async def _verify(self, kind: Kind, request: Request, source: SourceSettings) -> None:
+        """Raises `Rejected`, or `NotJudged` where what would tell does not come in a moment."""
+        try:
+            return kind.verify(request, source, self.clock.now())
+        except Undecided as undecided:
+            under_way = undecided.under_way
+        if under_way is not None:
+            await asyncio.wait([asyncio.wrap_future(under_way)], timeout=LONGEST_FETCH_SECONDS)
+        try:
+            return kind.verify(request, source, self.clock.now())
+        except Undecided as still:
+            raise NotJudged(still.hint) from None
 
     async def _store(
         self, source: SourceSettings, events: list[Event], hashes: list[str], delivery_id: str

@@ -37,7 +37,7 @@ REASONS = {
     "secret_mismatch": "The secret is another than this source's.",
     "header_malformed": "The signature's header cannot be read: another scheme, or a proxy altered it.",
     "query_missing": "The address lacks the parameter that carries the secret.",
-    "key_unavailable": "The helpdesk's public key could not be had just now.",
+    "key_unavailable": "The helpdesk's public keys are not here yet, or none is named as in the token.",
     "acquire_failing": "Acquire, or the way to it, fails. It is asked now and then; all goes on by itself.",
     "breaker_open": "Acquire fails too often just now, so it is left alone for a while.",
     "case_open": "The case is open, and appending is switched off.",

@@ -5,6 +5,7 @@ ReopenerError
 │   ├── Overloaded      overloaded           more deliveries wait for Redis than are let wait
 │   ├── NotConfirmed    not_confirmed        written, but not on as many replicas or disks as asked
 │   └── NotAdmitted     not_admitted         Redis refuses this event, whatever becomes of others
+├── NotJudged           key_unavailable      what tells whether a delivery is authentic could not be had
 ├── Fenced              lease_lost           somebody else holds the thread now: stop, decide nothing
 ├── Conflict            conflict             a verb that the status of the reopen forbids
 ├── NotFound            not_found
@@ -47,6 +48,12 @@ class NotAdmitted(LedgerUnavailable):
     """Redis refuses this one event (a key of another type in its way); nothing of it is stored."""
 
     slug = "not_admitted"
+
+
+class NotJudged(ReopenerError):
+    """Nobody can tell yet whether a delivery is authentic: a helpdesk's public keys are not here."""
+
+    slug = "key_unavailable"
 
 
 class Fenced(ReopenerError):

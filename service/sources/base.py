@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
@@ -43,6 +44,16 @@ class Rejected(Exception):
         super().__init__(f"{slug}: {hint}")
         self.slug = slug
         self.hint = hint
+
+
+class Undecided(Rejected):
+    """It cannot be told yet: what would tell is not here. `under_way` is done when fetching it is; None where
+    that came to nothing.
+    """
+
+    def __init__(self, slug: RejectionSlug, hint: str, under_way: Future[None] | None) -> None:
+        super().__init__(slug, hint)
+        self.under_way = under_way
 
 
 MalformedSlug = Literal["not_utf8", "not_json", "duplicate_key", "too_deep", "not_object"]

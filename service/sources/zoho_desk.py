@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from service.domain.decide import Rules
-from service.sources.base import Options, Rejected, Request, Source
+from service.sources.base import Options, Rejected, Request, Source, Undecided
 from service.sources.kind import Kind, Reading
 from service.sources.parts.conversions import one_of, unix_ms, words
 from service.sources.parts.fields import Shape, at, text_by_type
-from service.sources.parts.jwks import Keys, keys_of_file, published_keys
+from service.sources.parts.jwks import PublishedKeys, keys_of_file, published_keys
 from service.sources.parts.jwt import read_token, write_token
 from service.sources.parts.options import text_fault, text_of
 from service.sources.parts.samples import Example
@@ -28,15 +28,15 @@ from service.sources.parts.signatures import required_header
 _HEADER = "x-zdesk-jwt"
 
 
-def _published(dc: str, key_id: str | None, now: datetime) -> Keys:
-    return published_keys(f"https://desk.zoho.{dc}/.well-known/jwks.json").for_token(key_id, now)
+def _published(dc: str) -> PublishedKeys:
+    return published_keys(f"https://desk.zoho.{dc}/.well-known/jwks.json")
 
 
 @dataclass(frozen=True, slots=True)
 class ZohoScheme:
-    """A token beside the body. `published` answers the keys of a data centre for a key id."""
+    """A token beside the body. `published` answers the keys of a data centre."""
 
-    published: Callable[[str, str | None, datetime], Keys] = _published
+    published: Callable[[str], PublishedKeys] = _published
 
     @property
     def options(self) -> frozenset[str]:
@@ -69,20 +69,18 @@ class ZohoScheme:
                     "token_for_another", f"the token's {claim} is not {expected}: is {name} right?"
                 )
         token.check_age(_HEADER, now, source.tolerance_seconds)
-        keys = self._keys(source.options, token.key_id, now)
+        path = text_of(source.options, "jwks_file", "")
+        published = None if path else self.published(text_of(source.options, "dc", _DEFAULT_DC))
+        keys = published.for_token(token.key_id, now) if published else keys_of_file(path)
         fitting = [key for key_id, key in keys if token.key_id in {None, key_id} or key_id is None]
+        if not fitting and published and not published.is_latest:
+            raise Undecided("key_unavailable", "Zoho's public keys could not be had yet", published.under_way)
         if not fitting:
-            raise Rejected("key_unavailable", "Zoho's public key for this token is not known here (yet)")
+            raise Rejected("key_unavailable", "Zoho has no public key of the name that is in the token")
         if not any(token.signed_by(key) for key in fitting):
             raise Rejected(
                 "signature_mismatch", "no key of Zoho's signed the token: are dc or jwks_file right?"
             )
-
-    def _keys(self, options: Options, key_id: str | None, now: datetime) -> Keys:
-        path = text_of(options, "jwks_file", "")
-        return (
-            keys_of_file(path) if path else self.published(text_of(options, "dc", _DEFAULT_DC), key_id, now)
-        )
 
     def sign(self, request: Request, source: Source, now: datetime, signing_key: str | None, /) -> Request:
         """Answer the request with a token signed with `signing_key`, an RSA private key in PEM."""

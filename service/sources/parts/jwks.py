@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
+from http.client import HTTPException
 from pathlib import Path
 from typing import TypeAlias
 from urllib.request import urlopen
@@ -60,38 +63,45 @@ def _keys_of_version(path: str, _changed_ns: int) -> Keys:
 class PublishedKeys:
     """Keys at an address, fetched when first needed, and again hourly or for a key id not seen yet.
 
-    The fetching has a thread of its own and is waited for shortly: a helpdesk wants its answer, and the
-    receiver has other deliveries. Keys once known stay, so an address out of reach harms only beginners.
+    The fetching has a thread of its own, and nobody waits for it here. Keys once known stay, so an address
+    out of reach harms only beginners.
     """
 
     url: str
     fetch: Callable[[str], bytes]
-    wait_seconds: float = 1.0
     _keys: Keys = ()
     _fetched_at: datetime | None = None
     _tried_at: datetime | None = None
-    _fetching: threading.Thread | None = field(default=None, repr=False)
+    _fetching: Future[None] | None = field(default=None, repr=False)
 
     def for_token(self, key_id: str | None, now: datetime) -> Keys:
-        """Answer the keys as far as they are known, after a fetch where one is due."""
+        """Answer the keys as far as they are known; where a fetch is due it begins."""
         known = any(key_id in {None, each} for each, _ in self._keys)
         fresh = self._fetched_at is not None and now - self._fetched_at < _FRESH_FOR
         if not (known and fresh) and (self._tried_at is None or now - self._tried_at >= _BETWEEN_TRIES):
             self._tried_at = now
-            self._fetching = threading.Thread(target=self._fetch, args=(now,), daemon=True)
-            self._fetching.start()
-            if not known:
-                # Once for each fetch: a publisher that hangs must not hold up one delivery after the other.
-                self._fetching.join(self.wait_seconds)
+            self._fetching = Future()
+            threading.Thread(target=self._fetch, args=(now, self._fetching), daemon=True).start()
         return self._keys
 
-    def _fetch(self, now: datetime) -> None:
+    @property
+    def is_latest(self) -> bool:
+        """Whether the latest fetch brought them: a key that is not among them is none of the publisher's."""
+        return self._fetched_at is not None and self._fetched_at == self._tried_at
+
+    @property
+    def under_way(self) -> Future[None] | None:
+        """The fetch that has not ended."""
+        return self._fetching if self._fetching is not None and not self._fetching.done() else None
+
+    def _fetch(self, now: datetime, fetching: Future[None]) -> None:
         try:
-            found = parse_keys(self.fetch(self.url))
-        except (OSError, ValueError):
-            return
-        if found:
-            self._keys, self._fetched_at = found, now
+            with suppress(OSError, ValueError, HTTPException):
+                found = parse_keys(self.fetch(self.url))
+                if found:
+                    self._keys, self._fetched_at = found, now
+        finally:
+            fetching.set_result(None)
 
 
 @lru_cache(maxsize=16)

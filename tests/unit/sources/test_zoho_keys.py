@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from service.sources import KINDS, Rejected
+from service.sources.base import Undecided
 from service.sources.parts.jwks import PublishedKeys, keys_of_file, parse_keys
 from service.sources.parts.jwt import _encoded, write_token
 from service.sources.zoho_desk import ZohoScheme
@@ -80,11 +81,14 @@ def test_a_token_of_another_key_is_refused():
 
 def test_published_keys_are_asked_with_the_data_centre_and_only_for_our_tokens():
     """Without a file the data centre's keys count; a token for somebody else makes nobody fetch them."""
-    asked = []
+    asked, publisher = [], Publisher(JWKS)
+    keys = PublishedKeys(URL, publisher)
+    keys.for_token(None, NOW)
+    settled(keys)
 
-    def published(dc, key_id, _now):
-        asked.append((dc, key_id))
-        return keys_of_file(JWKS_FILE)
+    def published(dc):
+        asked.append(dc)
+        return keys
 
     scheme = ZohoScheme(published)
     source = replace(SOURCE, options={"org_id": "1", "webhook_id": "2", "dc": "eu"})
@@ -92,7 +96,7 @@ def test_published_keys_are_asked_with_the_data_centre_and_only_for_our_tokens()
     stranger = request_of([], {"X-ZDesk-JWT": write_token(CLAIMS | {"iss": "orgId:9"}, PRIVATE)})
     with pytest.raises(Rejected):
         scheme.verify(stranger, source, NOW)
-    assert asked == [("eu", None)]
+    assert asked == ["eu"]
 
 
 class Publisher:
@@ -113,13 +117,15 @@ class Publisher:
 def settled(keys):
     """Wait for the fetch that is under way."""
     if keys._fetching is not None:
-        keys._fetching.join()
+        keys._fetching.result()
 
 
 def test_keys_are_fetched_once_an_hour():
     """Known keys are not fetched anew for each delivery, and are after an hour."""
     publisher = Publisher(JWKS)
     keys = PublishedKeys(URL, publisher)
+    keys.for_token("key-1", NOW)
+    settled(keys)
     for minutes in (0, 1, 59):
         assert len(keys.for_token("key-1", NOW + timedelta(minutes=minutes))) == 1
     assert publisher.asked == 1
@@ -132,9 +138,12 @@ def test_a_key_id_not_seen_yet_is_asked_for_at_most_once_a_minute():
     """Zoho's new key is found at once, and a stranger's made-up one costs one request a minute."""
     publisher = Publisher(b'{"keys": []}', JWKS)
     keys = PublishedKeys(URL, publisher)
-    assert not keys.for_token("key-1", NOW)
-    assert not keys.for_token("key-1", NOW + timedelta(seconds=59))
-    assert len(keys.for_token("key-1", NOW + timedelta(seconds=60))) == 1
+    for seconds in (0, 59):
+        assert not keys.for_token("key-1", NOW + timedelta(seconds=seconds))
+        settled(keys)
+    keys.for_token("key-1", NOW + timedelta(seconds=60))
+    settled(keys)
+    assert len(keys.for_token("key-1", NOW + timedelta(seconds=61))) == 1
     assert publisher.asked == 2
 
 
@@ -144,27 +153,48 @@ def test_known_keys_outlive_a_failing_address():
         JWKS, OSError("away"), b"<html>", b"[1]", b'{"keys": [{"kty": "RSA", "n": "", "e": 7}]}'
     )
     keys = PublishedKeys(URL, publisher)
+    keys.for_token("key-1", NOW)
+    settled(keys)
     for hours in range(5):
         assert len(keys.for_token("key-1", NOW + timedelta(hours=2 * hours))) == 1
         settled(keys)
     assert publisher.asked == 5
 
 
-def test_a_slow_address_is_not_waited_for_long():
-    """A delivery waits shortly; when the keys arrive after all, the next one finds them."""
+def test_what_cannot_be_told_yet_is_undecided():
+    """A key that may be among those that are being fetched, or could not be, is not refused yet. One that the
+    publisher does not have is.
+    """
     released = threading.Event()
 
     def slow(_url):
         released.wait()
         return JWKS
 
-    keys = PublishedKeys(URL, slow, wait_seconds=0.01)
-    assert not keys.for_token("key-1", NOW)
-    keys.wait_seconds = 3_600
-    assert not keys.for_token("key-1", NOW)  # the next one does not wait for the same
+    source = replace(SOURCE, options={"org_id": "1", "webhook_id": "2"})
+    request = request_of([], {"X-ZDesk-JWT": write_token(CLAIMS, PRIVATE)})
+    keys = PublishedKeys(URL, slow)
+    scheme = ZohoScheme(lambda _: keys)
+    for _ in range(2):
+        with pytest.raises(Undecided) as open_yet:
+            scheme.verify(request, source, NOW)
+        assert open_yet.value.under_way is keys._fetching
     released.set()
     settled(keys)
-    assert len(keys.for_token("key-1", NOW)) == 1
+    scheme.verify(request, source, NOW)
+    _, body, _ = write_token(CLAIMS, PRIVATE).split(".")
+    head = _encoded(b'{"alg":"RS256","kid":"key-9"}')
+    unknown = request_of([], {"X-ZDesk-JWT": f"{head}.{body}.AAAA"})
+    with pytest.raises(Rejected) as refused:
+        scheme.verify(unknown, source, NOW)
+    assert not isinstance(refused.value, Undecided)
+    keys.fetch = Publisher(OSError("away"))
+    with pytest.raises(Undecided):
+        scheme.verify(unknown, source, NOW + timedelta(minutes=1))
+    settled(keys)
+    with pytest.raises(Undecided) as failed:
+        scheme.verify(unknown, source, NOW + timedelta(minutes=1))
+    assert failed.value.under_way is None
 
 
 def test_a_changed_file_is_read_anew(tmp_path):
