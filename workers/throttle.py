@@ -202,16 +202,16 @@ class Care:
 
     async def _note(self) -> None:
         while self._answered or self._failed:
-            answered, failed = self._answered, self._failed
-            self._answered = self._failed = 0
+            answered, failed, detail = self._answered, self._failed, self._detail
+            self._answered, self._failed, self._detail = 0, 0, ""
             self._noted_at = self._clock.monotonic()
             try:
-                await self._decide(answered, failed)
+                await self._decide(answered, failed, detail)
             except LedgerUnavailable as away:
                 log.warning("calls.not_noted", error=str(away))
                 return
 
-    async def _decide(self, answered: int, failed: int) -> None:
+    async def _decide(self, answered: int, failed: int, detail: str) -> None:
         before, calls, now_ms = await self._shared.note(answered, failed)
         self.note_time(now_ms)
         after = after_calls(before, calls, now_ms)
@@ -224,7 +224,8 @@ class Care:
             if await self._shared.change_pace(before, after.pace):
                 log.info("breaker.paced", calls_per_second=after.pace or None)
             return
-        if not await self._shared.change(before, after, self._detail):
+        # Nobody asks what went wrong before it went well: the words may be a customer's.
+        if not await self._shared.change(before, after, detail if after.why else ""):
             return
         if after.why:
             pause_ms = after.until_ms - now_ms

@@ -97,12 +97,15 @@ class Forgetting:
 
     async def links(self, kind: Kind, value: str, source: str | None) -> list[tuple[str, str]]:
         """Source and ticket of every link of a ticket or to a contact."""
-        found = []
-        async for field, link in self._redis.hscan_iter(f"{P}links", count=AT_ONCE):
-            of_source, _, ticket_id = field.decode().partition("\0")
-            is_it = {"contact": link.decode().partition(":")[0] == value, "ticket": ticket_id == value}
-            if is_it.get(kind) and source in {None, of_source}:
-                found.append((of_source, ticket_id))
+        found: list[tuple[str, str]] = []
+        cursor: int | None = None
+        while cursor != 0:
+            cursor, links = await ask(self._redis.hscan(f"{P}links", cursor or 0, count=AT_ONCE))
+            for field, link in links.items():
+                of_source, _, ticket_id = field.decode().partition("\0")
+                is_it = {"contact": link.decode().partition(":")[0] == value, "ticket": ticket_id == value}
+                if is_it.get(kind) and source in {None, of_source}:
+                    found.append((of_source, ticket_id))
         return found
 
     async def erase_links(self, links: Collection[tuple[str, str]]) -> int:
@@ -125,7 +128,10 @@ class Forgetting:
         return count
 
     async def erase_words(self, ids: Collection[str], names: Callable[[str], bool]) -> int:
-        """Drop the audit log's lines that tell of the customer in words, and what bulks were called by."""
+        """Drop the audit log's lines that tell of the customer in words, what bulks were called by, and what
+        Acquire said when it was last left alone, whomever that was about.
+        """
+        await ask(self._redis.hdel(f"{P}breaker", "detail"))
         count, start = 0, "-"
         while entries := await ask(self._redis.xrange(AUDIT_KEY, start, "+", count=AT_ONCE)):
             start = f"({entries[-1][0].decode()}"

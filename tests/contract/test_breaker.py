@@ -50,6 +50,7 @@ async def test_stats_tell_the_truth(ledger, connection):
         care.failed("x")
         await care.aclose()
     assert await breaker_state(ledger, connection) == "closed"
+    assert await connection.hget("reopener:breaker", "detail") == b""
 
 
 async def test_a_single_probe(redis_url, ledger, connection):

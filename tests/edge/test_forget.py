@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 import redis.asyncio
+import redis.exceptions
 from redis import Redis
 
 from service.clock import SystemClock
+from service.domain.errors import LedgerUnavailable
 from service.domain.ports import Claimed, Write
 from service.domain.reopens import Policy, Status
 from service.domain.threads import Intent, with_intent
@@ -168,6 +170,29 @@ async def test_the_other_half_of_a_reply_is_not_waited_for(ledger, site: Site):
     assert site.redis.keys("reopener:halves:*")
     site.api("POST", "/api/forget", {"contact_id": 8154711})
     assert not site.redis.keys("reopener:halves:*")
+
+
+async def test_acquires_words_on_why_it_is_left_alone_go(site: Site, ledger):
+    """What Acquire said when it refused the key may be the customer's words: no page shows it any more."""
+    await stage(ledger)
+    told = "no chat for Anna: My heliotrope kettle"
+    await ledger.leases.stop_account("credentials_refused", 2**42, told, probes=True)
+    assert (await ledger.counts.account(0)).detail == told
+    assert site.api("POST", "/api/forget", {"contact_id": 8154711}).status_code == 200
+    account = await ledger.counts.account(0)
+    assert (account.why, account.detail) == ("credentials_refused", None)
+    assert found_in(everything(site.redis)) == []
+
+
+async def test_a_redis_that_goes_away_meanwhile_is_said_to_be_away(ledger, connection, monkeypatch):
+    """Links are looked through in several questions, and each of them may meet no Redis."""
+
+    async def broken(*_: object, **__: object):
+        raise redis.exceptions.ConnectionError
+
+    monkeypatch.setattr(connection, "hscan", broken)
+    with pytest.raises(LedgerUnavailable):
+        await ledger.forgetting.links("contact", "1", None)
 
 
 async def test_the_append_only_file_is_written_anew(tmp_path):
