@@ -41,12 +41,15 @@ def violations(cluster: Cluster, scenario: Scenario, allowed: frozenset[str]) ->
 
 
 def late_looks(cluster: Cluster) -> list[str]:
-    """After a kill, somebody looks at what was in flight within 15 s, if nothing else is in the way."""
+    """After a kill, somebody looks at what was in flight within 15 s, if nothing else is in the way. What was
+    called by a later case is looked at with its thread, where that is known by then.
+    """
     return [
         f"late: nobody looked at thread {thread_id} within 15 s after its worker was killed"
         for killed_ms, thread_id in cluster.in_flight_at_kill
         if not any(
-            thread_id == looked_at and killed_ms < looked_ms <= killed_ms + FIRST_LOOK_MS
+            looked_at in {thread_id, cluster.world.cases[thread_id].thread_id}
+            and killed_ms < looked_ms <= killed_ms + FIRST_LOOK_MS
             for looked_ms, looked_at in cluster.world.looked
         )
     ]

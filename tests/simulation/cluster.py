@@ -203,13 +203,15 @@ class Cluster(People):
                 self.causes.setdefault(event.id, "forgotten_by_all")
 
     async def _watch(self) -> None:
-        """Receivers ask every second whether Redis is still the same (rule 13)."""
-        for _ in range(WATCHES):
+        """Receivers ask every second whether Redis is still the same (rule 13), however long it is away."""
+        answers = 0
+        while answers < WATCHES:
             await Sleep(self.rng.randrange(50, 1_000))
             try:
                 await self.door_ledger.admissions.watch()
             except LedgerUnavailable:
                 continue
+            answers += 1
 
     def keep_snapshot(self) -> None:
         """Remember how Redis is now, to be forgotten back to it."""
