@@ -204,6 +204,12 @@ MUTANTS = (
     ),
     Mutant(
         12,
+        "what is retried goes where its thread is by now",
+        "verbs at any time, by a later case",
+        script_without("waiting[to] and r.box and home_of(r.box) or r.box", "r.box"),
+    ),
+    Mutant(
+        12,
         "what is overdue is rung again",
         "two replies",
         script_without("boxes[#boxes + 1] = box", ""),

@@ -28,6 +28,20 @@ def _retried(cluster: Cluster) -> None:
 
 def _verbs_at_any_time(cluster: Cluster) -> None:
     burst(cluster)
+    _retried_and_cancelled(cluster)
+
+
+def _verbs_by_a_later_case(cluster: Cluster) -> None:
+    """What is cancelled lies in the later case's box when a look shows whose case it is."""
+    cluster.world.root(100, CONTACT)
+    later = cluster.world.create(100, CONTACT, "Opened before.")
+    cluster.world.close(later.id)
+    for number, name in enumerate("ABC"):
+        cluster.event(name, at_ms=number * 300, thread_id=later.id)
+    _retried_and_cancelled(cluster)
+
+
+def _retried_and_cancelled(cluster: Cluster) -> None:
     for event in cluster.events:
         for _ in range(2):
             verb = cluster.rng.choice(("retry", "cancel", "cancel"))
@@ -152,6 +166,7 @@ SCENES = (
         manner=lambda: Manner(list_down_until_ms=20_000, contact_down_until_ms=20_000),
         allowed=frozenset({"cancelled"}),
     ),
+    Scenario("verbs at any time, by a later case", _verbs_by_a_later_case, allowed=frozenset({"cancelled"})),
     Scenario(
         "cancelled at any time",
         _cancelled_at_any_time,
