@@ -188,7 +188,7 @@ MUTANTS = (
         11,
         "later replies wait behind their head",
         "a burst",
-        script_without("'inbox:' .. box, 0, 99)", "'inbox:' .. box, -1, -1)"),
+        script_without("'inbox:' .. box, first, first + 99)", "'inbox:' .. box, -1, -1)"),
     ),
     Mutant(
         11,
