@@ -33,8 +33,8 @@ from service.domain.reopens import Status, reopen_id
 from service.forget_api import ForgetApi
 from service.ledger.admission import Admission
 from service.ledger.audit import line
-from service.ledger.links import Link
 from service.ledger.listing import Wanted
+from service.links_api import LinksApi
 from service.logs import get_logger
 from service.many import Many
 from service.stored import Stored
@@ -64,6 +64,7 @@ def routes(ledger: Ledger, settings: Settings, clock: Clock, spool: SpoolOf) -> 
     api = Api(ledger, Gatekeeper(settings, clock), clock, spool)
     many, stored = Many(ledger), Stored(ledger, settings.sources)
     alerts = AlertsApi(ledger, settings.alerts, clock)
+    links = LinksApi(ledger, settings.sources)
     guarded: list[tuple[str, str, Handler]] = [
         ("GET", "/api/reopens", api.list),
         ("POST", "/api/reopens", api.start),
@@ -78,9 +79,9 @@ def routes(ledger: Ledger, settings: Settings, clock: Clock, spool: SpoolOf) -> 
         ("POST", "/api/reopens/{id}/resolve", api.resolve),
         ("POST", "/api/reopens/{id}/run-again", api.run_again),
         ("GET", "/api/threads/{thread_id}", api.thread),
-        ("GET", "/api/links/{source}/{ticket_id:path}", api.show_link),
-        ("PUT", "/api/links/{source}/{ticket_id:path}", api.put_link),
-        ("DELETE", "/api/links/{source}/{ticket_id:path}", api.delete_link),
+        ("GET", "/api/links/{source}/{ticket_id:path}", links.show),
+        ("PUT", "/api/links/{source}/{ticket_id:path}", links.put),
+        ("DELETE", "/api/links/{source}/{ticket_id:path}", links.delete),
         ("POST", "/api/forget", ForgetApi(ledger, settings).forget),
         ("GET", "/api/deliveries", api.deliveries),
         ("GET", "/api/deliveries/{id}/explain", stored.explain),
@@ -226,26 +227,6 @@ class Api:
         if view is None:
             raise NotFound("nothing is known of a thread of that id")
         return JSONResponse(views.thread(view))
-
-    async def show_link(self, request: Request) -> Response:
-        source, ticket_id = request.path_params["source"], request.path_params["ticket_id"]
-        known = await self.ledger.reads.link(source, ticket_id)
-        if known is None:
-            raise NotFound("this ticket is not linked")
-        return JSONResponse(views.link(source, ticket_id, known))
-
-    async def put_link(self, request: Request) -> Response:
-        source, ticket_id = request.path_params["source"], request.path_params["ticket_id"]
-        told = await body_of(request, known=("contact_id", "thread_id"))
-        link = Link(id_of(told, "contact_id"), id_of(told, "thread_id"))
-        released = await self.ledger.verbs.link(source, ticket_id, link, by=caller(request))
-        answer = JSONResponse(views.link(source, ticket_id, link) | {"released": released})
-        return self._changed("linked", answer, source=source, ticket_id=ticket_id)
-
-    async def delete_link(self, request: Request) -> Response:
-        source, ticket_id = request.path_params["source"], request.path_params["ticket_id"]
-        await self.ledger.verbs.unlink(source, ticket_id, by=caller(request))
-        return self._changed("unlinked", Response(status_code=204), source=source, ticket_id=ticket_id)
 
     async def deliveries(self, request: Request) -> Response:
         query = request.query_params

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.edge.events import event
 from tests.edge.told import refused
 from tests.running import Site, reply
 
@@ -178,6 +179,16 @@ def test_links_are_put_told_and_deleted(site: Site, ticket_id):
     assert refused(site.api("DELETE", path), 404) == "not_found"
     for bad in ({}, {"contact_id": 5}, {"contact_id": 0, "thread_id": 1}, {**PLACE, "x": 1}):
         refused(site.api("PUT", path, bad), 400)
+
+
+async def test_a_link_of_a_source_that_nobody_knows_is_kept_with_a_warning(site: Site, ledger):
+    """A slip in a source's name is told; a source that is not configured any more has links as ever."""
+    told = site.api("PUT", "/api/links/suport/4711", PLACE).json()
+    assert "is it the right one" in told["warning"]
+    assert site.api("GET", "/api/links/suport/4711").json()["thread_id"] == PLACE["thread_id"]
+    await ledger.admissions.admit([event("a", source="of-last-year")])
+    for source in ("support", "of-last-year"):
+        assert "warning" not in site.api("PUT", f"/api/links/{source}/4711", PLACE).json()
 
 
 @pytest.mark.parametrize("how", ["link", "resolve"])
