@@ -67,7 +67,7 @@ All keys begin with `reopener:`
     breaker, calls         hash    the account's breaker; how the latest calls ended, by second
     rate, budget                   when the rate limit's bucket is full again; what retries may call
     gone:*                 string  keyed hashes of removed reopens' ids, while their helpdesk may repeat them
-    account, totals, epoch, position, waited, sources, sweepers, keeper, salt, duplicates
+    account, totals, epoch, position, waited, sources, sweepers, keeper, salt, salts, duplicates
 """
 
 from __future__ import annotations

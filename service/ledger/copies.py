@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
 
-from service.domain.reopens import DONE, WAITING
+from service.domain.reopens import DONE, WAITING, Status
 from service.ledger.audit import AUDIT_KEY
 from service.ledger.codec import archive_rest, reopen_from
 from service.ledger.reads import decoded
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 P = "reopener:"
 VERSION = 1
 AT_ONCE = 500
+SALTS_KEY = f"{P}salts"
+"""The keys of the hashes in what was taken in."""
 STREAMS = {"delivery": f"{P}deliveries", "audit": AUDIT_KEY}
 OF_THIS_LEDGER = frozenset({"failure", "asked", "bulk", "was", "rev"})
 """Fields of a record that mean nothing elsewhere, or are made anew."""
@@ -68,7 +70,9 @@ class Copies:
     async def lines(self, wanted: Wanted) -> AsyncIterator[tuple[dict[str, Any], Reopen | None]]:
         """The lines of an export, with the reopen of each that is one."""
         salt = await ask(self._redis.get(f"{P}salt"))
-        yield {"kind": "export", "version": VERSION, "salt": salt.decode() if salt else ""}, None
+        others = [each.decode() for each in await ask(self._redis.smembers(SALTS_KEY)) if each != salt]
+        told = {"version": VERSION, "salt": salt.decode() if salt else "", "salts": sorted(others)}
+        yield {"kind": "export", **told}, None
         async for ids in self._listing.ids(wanted):
             records = [fields for fields in await self._reads.fields(ids) if fields]
             for fields in records:
@@ -82,15 +86,19 @@ class Copies:
 
     async def take_in(self, lines: Iterable[dict[str, Any]]) -> TakenIn:
         """Take in an export, a line at a time; what is known already stays as it is."""
-        done = TakenIn()
+        done, above = TakenIn(), 0
         for number, line in enumerate(lines):
             if number == 0:
-                await self._begin(line)
-            else:
-                await self._take_in(line, done)
+                above = await self._begin(line)
+                continue
+            if line.get("kind") == "reopen":
+                # They come newest first.
+                above = max(above, int(line["record"]["position"]))
+            await self._take_in(line, done, above)
         return done
 
-    async def _begin(self, line: dict[str, Any]) -> None:
+    async def _begin(self, line: dict[str, Any]) -> int:
+        """The latest position here. Raises `NotAnExport`."""
         if line.get("kind") != "export":
             raise NotAnExport("its first line does not say that it is an export")
         if line["version"] > VERSION:
@@ -99,11 +107,13 @@ class Copies:
             )
         if line["salt"]:
             await ask(self._redis.set(f"{P}salt", line["salt"], nx=True))
+            await ask(self._redis.sadd(SALTS_KEY, line["salt"], *line.get("salts", ())))
+        return int(await ask(self._redis.get(f"{P}position")) or 0)
 
-    async def _take_in(self, line: dict[str, Any], done: TakenIn) -> None:
+    async def _take_in(self, line: dict[str, Any], done: TakenIn, above: int) -> None:
         match line["kind"]:
             case "reopen":
-                await self._take_in_reopen(line["record"], done)
+                await self._take_in_reopen(line["record"], done, above)
             case "thread":
                 told = (packed(_flat(line["fields"])), packed(line["aliases"]))
                 done.threads += await self._scripts.run("take_in_thread", line["id"], *told)
@@ -115,13 +125,14 @@ class Copies:
             case kind:
                 raise NotAnExport(f"it has a line of an unknown kind: {kind}")
 
-    async def _take_in_reopen(self, record: dict[str, str], done: TakenIn) -> None:
+    async def _take_in_reopen(self, record: dict[str, str], done: TakenIn, above: int) -> None:
         reopen = reopen_from(record)
         if reopen.status in WAITING:
             done.waiting += 1
             return
         rest = archive_rest(reopen) if reopen.status in DONE else b""
-        is_new = await self._scripts.run("take_in", packed(_flat(record)), rest)
+        statuses = packed([status.value for status in Status])
+        is_new = await self._scripts.run("take_in", packed(_flat(record)), rest, above, statuses)
         done.reopens += is_new
         done.known += 1 - is_new
 

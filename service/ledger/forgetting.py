@@ -12,6 +12,7 @@ from redis.exceptions import ResponseError
 from service.domain.errors import Conflict
 from service.ledger.admission import canonical_address, hashed
 from service.ledger.audit import AUDIT_KEY
+from service.ledger.copies import SALTS_KEY
 from service.ledger.heard import unindex
 from service.ledger.reads import Delivery, decoded, delivery_from
 from service.ledger.scripts import ask, packed
@@ -61,19 +62,19 @@ class Forgetting:
         """Reopens of this contact, address or ticket, in batches. What comes or ends meanwhile may be left
         out.
         """
-        name = await self._mark(value) if kind == "email" else value
-        working = done = "" if name else "-"
-        while (working, done) != ("-", "-"):
-            after = (working, done.encode("utf-8", "surrogateescape"))
-            working, done, *ids = await self._scripts.run("found", name or "", AT_ONCE, *after)
-            records = [record for record in await self._reads.reopens(ids) if record is not None]
-            yield [
-                record
-                for record in records
-                if source in {None, record.source}
-                and (kind != "contact" or str(record.contact_id) == value)
-                and (kind != "ticket" or record.ticket_id == value)
-            ]
+        for name in await self._marks(value) if kind == "email" else [value]:
+            working = done = ""
+            while (working, done) != ("-", "-"):
+                after = (working, done.encode("utf-8", "surrogateescape"))
+                working, done, *ids = await self._scripts.run("found", name, AT_ONCE, *after)
+                records = [record for record in await self._reads.reopens(ids) if record is not None]
+                yield [
+                    record
+                    for record in records
+                    if source in {None, record.source}
+                    and (kind != "contact" or str(record.contact_id) == value)
+                    and (kind != "ticket" or record.ticket_id == value)
+                ]
 
     async def check_idle(self, records: Sequence[Reopen]) -> None:
         """Raises `Conflict` while a worker is at one of them: its attempt has to come to its end first."""
@@ -159,13 +160,14 @@ class Forgetting:
             return "busy" if "already in progress" in str(error) else "refused"
         return "rewriting"
 
-    async def _mark(self, address: str) -> str | None:
-        """What reopens of an address are found by, as `mark_of` in marks.lua makes it."""
-        salt = await ask(self._redis.get(f"{P}salt"))
-        if salt is None:
-            return None
-        hashed = hashlib.sha1(salt + canonical_address(address).encode(), usedforsecurity=False).hexdigest()
-        return f"@{hashed[:20]}"
+    async def _marks(self, address: str) -> list[str]:
+        """What reopens of an address are found by, as `mark_of` in marks.lua makes it. Those that were taken
+        in have it by the key of the ledger that they came from.
+        """
+        own = await ask(self._redis.get(f"{P}salt"))
+        salts = {own, *await ask(self._redis.smembers(SALTS_KEY))} - {None}
+        told = canonical_address(address).encode()
+        return [f"@{hashlib.sha1(salt + told, usedforsecurity=False).hexdigest()[:20]}" for salt in salts]
 
     async def _without_words(self, record: Reopen) -> tuple[str, list[str]]:
         """The document of its thread as it is, and as it is to be; nothing where it has none of its words."""

@@ -157,6 +157,36 @@ async def test_any_period_reads_back(ledger: Ledger, redis_url: str, elsewhere: 
         assert left & {"r", "d", "t", "alias", "is", "find", "tree", "leaf", "failures", "failure"} == set()
 
 
+async def test_two_ledgers_become_one(ledger: Ledger, elsewhere: redis.asyncio.Redis):
+    """Beside reopens of its own an export is all there: pages leave out none, and its customers are found by
+    their address, here and where this one is taken in.
+    """
+    await elsewhere.flushdb()
+    await elsewhere.set("reopener:salt", "of another Redis")
+    other = open_ledger(elsewhere, Bells(Redis()), SystemClock(), policy=Policy())
+    for each, first, who in ((ledger, 0, "ben"), (other, 10, "anna")):
+        for number in range(first, first + 5 + first // 5):
+            await each.admissions.admit([event(number, address=f"{who}@example.com")])
+            status = Status.DEAD if number % 2 else Status.REOPENED
+            await ended(each, f"id-{number:04}", status, new_case_id=5_000 + number)
+    for one, into in ((other, ledger), (ledger, other)):
+        lines = json.loads(json.dumps([line async for line, _ in one.copies.lines(Wanted())]))
+        await into.copies.take_in(lines)
+        shown, cursor = [], None
+        while True:
+            page = await into.listing.page(Wanted(), cursor=cursor, limit=1)
+            shown += [reopen.id for reopen in page.reopens]
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        assert sorted(shown) == [f"id-{number:04}" for number in (*range(5), *range(10, 17))]
+        for who, count in (("ben", 5), ("anna", 7)):
+            found = [each async for each in into.forgetting.reopens("email", f"{who}@example.com", None)]
+            assert len([reopen for batch in found for reopen in batch]) == count
+    await ledger.admissions.admit([event(20)])
+    assert (await ledger.listing.page(Wanted(), limit=1)).reopens[0].id == "id-0020"
+
+
 async def test_what_is_no_export_is_refused(site: Site, monkeypatch, tmp_path: Path):
     """A file that is none says what is wrong with it, and changes nothing."""
     for content, words in (('{"kind": "reopen"}\n', "first line"), ("no json\n", "line 1 is no JSON")):
