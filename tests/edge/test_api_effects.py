@@ -43,6 +43,15 @@ def test_an_open_case_gets_the_reply(whole: Whole):
     assert [message["message"] for message in case["messages"]] == ["It broke again.", "And again."]
 
 
+def test_words_as_long_as_a_delivery_may_be_do_not_block_their_thread(whole: Whole):
+    """A message of nearly 1 MiB is in the open case, and the reply after it is appended too."""
+    statuses = []
+    for number, message in enumerate(["It broke.", "x" * 1_000_000, "And another thing."]):
+        accepted = whole.deliver(reply(message=message), event_id=f"long-{number}").json()
+        statuses.append(whole.until(accepted["reopen_id"], "reopened", "appended", "dead")["status"])
+    assert statuses == ["reopened", "appended", "appended"]
+
+
 def test_without_words_an_open_case_is_left_alone(whole: Whole):
     """Where the case is open and the event carries no text, it ends skipped."""
     whole.until(sent(whole), "reopened")

@@ -26,13 +26,13 @@ def _all_done(client):
 
 
 def test_a_look_that_is_too_large_concludes_nothing(client, stand_in, start):
-    """Where what Acquire shows is over 1 MiB, nothing is sent and no attempt spent; a later look does it."""
+    """Where what Acquire shows is over 8 MiB, nothing is sent and no attempt spent; a later look does it."""
     stand_in.control(mode="large")
     start()
     _until(lambda: int(client.hget(KEY, "waits") or 0) >= 2, "two looks came to nothing")
     record = client.hgetall(KEY)
     assert record[b"reason"] == b"read_failed"
-    assert b"larger than 1 MiB" in record[b"detail"]
+    assert b"larger than 8 MiB" in record[b"detail"]
     assert json.loads(record[b"attempts"]) == []
     assert stand_in.told().threads == 0
     stand_in.control(mode="ok")
@@ -42,7 +42,7 @@ def test_a_look_that_is_too_large_concludes_nothing(client, stand_in, start):
 
 
 def test_an_answer_to_a_call_that_is_too_large_is_unknown(client, stand_in, start):
-    """What came of a call whose answer is over 1 MiB is found by a look, and nothing is sent twice."""
+    """What came of a call whose answer is over 8 MiB is found by a look, and nothing is sent twice."""
     stand_in.control(mode="large_create")
     start()
     _until(lambda: _all_done(client), "what came of it is adopted")

@@ -143,7 +143,7 @@ def urgency(failure: BaseException) -> int:
 def data_of(answer: Answer) -> object:
     """What is in the envelope; raises `Malformed`."""
     if not answer.whole:
-        raise Malformed("larger than 1 MiB")
+        raise Malformed("larger than 8 MiB")
     return parse.data_of(answer.body)
 
 

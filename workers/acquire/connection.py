@@ -14,7 +14,8 @@ from typing import Protocol
 import h11
 
 LONGEST_HEAD_BYTES = 102_400
-MOST_ANSWER_BYTES = 1_048_576
+MOST_ANSWER_BYTES = 8 * 1_048_576
+"""A case is read with all its messages, each of which may have come in a delivery of 1 MiB."""
 
 
 class Course(Protocol):
@@ -31,7 +32,7 @@ class Course(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """Names of headers are in lower case. `body` is cut at 1 MiB where it is not `whole`."""
+    """Names of headers are in lower case. `body` is cut at 8 MiB where it is not `whole`."""
 
     http_status: int
     headers: dict[bytes, bytes]
