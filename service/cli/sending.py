@@ -59,7 +59,8 @@ def _signed(
     kind = KINDS[source.kind]
     if not source.secrets and kind.needs_secret:
         raise Ended(
-            f"the secret of source {source.name} is not set; reopener check names its variable", status=2
+            f"the secret of source {source.name} is not set here: set the variable that its secret_env names",
+            status=2,
         )
     try:
         return kind.sample(
@@ -86,6 +87,7 @@ def _posted(request: Request, origin: str) -> httpx.Response:
     except httpx.TransportError as error:
         raise Ended(
             f"nobody answers at {origin} ({type(error).__name__}): is the receiver running?"
+            " --url or REOPENER_PORT tells where it is"
         ) from None
 
 

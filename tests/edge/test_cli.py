@@ -153,7 +153,11 @@ def test_send_tells_what_went_wrong(site: Site):
     assert "support" in unknown.stderr
     nobody = call(site, "send", "support", "--url", "http://127.0.0.1:9")
     assert nobody.exit_code == 1
-    assert "is the receiver running?" in nobody.stderr
+    assert "is the receiver running? --url or REOPENER_PORT tells where" in nobody.stderr
+    unset = {name: value for name, value in site.environment.items() if name != "SUPPORT_SECRET"}
+    no_secret = CliRunner().invoke(main, ["send", "support"], env={**unset, "SUPPORT_SECRET": ""})
+    assert no_secret.exit_code == 2
+    assert "set the variable that its secret_env names" in no_secret.stderr
     secret = {**site.environment, "SUPPORT_SECRET": "whsec_" + "QUJD" * 8}
     refused = CliRunner().invoke(main, ["send", "support", "--url", site.origin], env=secret)
     assert refused.exit_code == 1
