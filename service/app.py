@@ -19,6 +19,7 @@ from service.alerts.watcher import Watcher
 from service.answers import error
 from service.clock import SystemClock
 from service.connections import async_client
+from service.dashboard.rendering import render
 from service.domain.errors import LedgerUnavailable
 from service.faults import Faults
 from service.intake.commit import GroupCommit
@@ -142,8 +143,16 @@ def _state_of(detour: Detour | None) -> SpoolState | None:
     return detour.state if detour else None
 
 
-async def _http_error(_: Request, raised: Exception) -> Response:
+async def _http_error(request: Request, raised: Exception) -> Response:
     if not isinstance(raised, HTTPException):
         raise raised
+    if raised.status_code == 404 and _is_by_a_person(request):
+        words = "There is no page at this address."
+        return render(request, "message.html", status=404, title="Not found", message=words)
     code, message = HTTP_ERRORS.get(raised.status_code, ("http_error", raised.detail))
     return error(raised.status_code, code, message, headers=dict(raised.headers or {}))
+
+
+def _is_by_a_person(request: Request) -> bool:
+    asked_for_a_page = "text/html" in request.headers.get("accept", "")
+    return asked_for_a_page and not request.url.path.startswith(("/api", "/webhooks"))

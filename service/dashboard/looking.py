@@ -79,7 +79,7 @@ class LookingPages:
         if told.isascii() and told.isdigit() and len(told) < 19:
             return RedirectResponse(f"/threads/{int(told)}", status_code=303)
         duplicates = await self.ledger.reads.duplicates(PAGE)
-        return render(request, "threads.html", title="Threads", duplicates=duplicates)
+        return render(request, "threads.html", title="Threads", told=told, duplicates=duplicates)
 
     async def thread(self, request: Request) -> Response:
         view = await self.ledger.reads.thread(request.path_params["thread_id"])

@@ -61,3 +61,28 @@ def test_words_run_in_their_own_direction(whole: Whole, page: Page):
     page.goto(f"/reopens/{held}")
     left, right = page.locator("blockquote").evaluate(FIRST_LINE_ENDS_AT)
     assert left > right
+
+
+def test_without_script_a_page_does_not_say_that_it_is_live(whole: Whole, browser: Browser):
+    """Where no script runs a page shows what was when it was loaded, and says so."""
+    with browser.new_context(base_url=whole.origin, java_script_enabled=False) as opened:
+        page = opened.new_page()
+        sign_in(page, TOKEN)
+        expect(page.locator("#live")).to_have_text("not live")
+
+
+def test_what_is_no_thread_id_is_told_where_to_ask(page: Page):
+    """An id that is no thread's leads to Why? with it."""
+    page.goto("/threads?id=ticket-4711")
+    page.get_by_role("alert").get_by_role("link").click()
+    page.wait_for_url("**/why?q=ticket-4711")
+
+
+def test_an_address_without_a_page_is_told_to_people_as_one(whole: Whole):
+    """A browser gets a page with a way back; programs, and whoever asks under /api, get JSON."""
+    wants_page = {"accept": "text/html,application/xhtml+xml"}
+    answer = whole.client.get("/nowhere", headers=wants_page)
+    assert answer.status_code == 404
+    assert "There is no page at this address." in answer.text
+    for address, headers in (("/nowhere", {}), ("/api/nowhere", wants_page), ("/webhooks", wants_page)):
+        assert whole.client.get(address, headers=headers).json()["error"]["code"] == "not_found"

@@ -183,6 +183,7 @@ remember(document);
 showLocalTimes(document);
 prepare(document);
 if (document.body.dataset.live) {
+  live.textContent = "live";  // without this script it says the opposite
   listen();
   addEventListener("pointerout", () => setTimeout(release, 50));
   addEventListener("focusout", () => setTimeout(release, 50));
