@@ -35,7 +35,7 @@ if not state then
 elseif state == 'cancelled' or state == 'done' and not done_ms then
   return { 'stopped' }
 end
-local done, refused, outcome = 0, 0, 'done'
+local done, refused, outcome, left = 0, 0, 'done', {}
 for i, id in ipairs(ids) do
   local record = P .. 'r:' .. id
   local r = redis.call('HMGET', record, 'status', 'box', 'position', 'asked', 'rev', 'updated_ms')
@@ -56,14 +56,18 @@ for i, id in ipairs(ids) do
     set_status(id, to)
     if not waiting[to] then
       redis.call('ZREM', P .. 'inbox:' .. r[2], id)
-      if not head_of(r[2]) then
-        redis.call('ZREM', P .. 'due', r[2])
-      end
+      left[r[2]] = true
     end
     audit(lines[i])
     done = done + 1
   elseif not done_ms then
     refused = refused + 1
+  end
+end
+-- Each box is looked into once, since thousands may be held in that of a ticket.
+for box in pairs(left) do
+  if not head_of(box) then
+    redis.call('ZREM', P .. 'due', box)
   end
 end
 redis.call('HINCRBY', key, 'taken', done)
