@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from service.ledger.audit import line
 from service.policy import terms
 
 if TYPE_CHECKING:
+    from service.domain.reopens import Reopen
     from service.ledger import Ledger
     from service.ledger.audit import By
     from service.ledger.forgetting import File, Kind
@@ -99,6 +100,15 @@ class _Found:
     audit_lines: int = 0
     links: int = 0
 
+    def add(self, records: Iterable[Reopen], links: Iterable[tuple[str, str]]) -> None:
+        self.tickets.update(links)
+        for record in records:
+            self.ids.add(record.id)
+            self.names |= {record.event_id, record.ticket_id or record.event_id}
+            self.events.add((record.source, record.event_id))
+            if record.ticket_id:
+                self.tickets.add((record.source, record.ticket_id))
+
 
 async def forget(
     ledger: Ledger,
@@ -148,27 +158,28 @@ async def _erase_from_file(ledger: Ledger, sleep: Callable[[float], Awaitable[No
 
 
 async def _erase(ledger: Ledger, settings: Settings, customer: Customer, found: _Found) -> None:
+    """Reopens and links go last, since they lead to all the rest: where this is cut off, by an attempt that
+    begins just then or by Redis, it is found again.
+    """
     erased, kept = ledger.forgetting, terms(settings)
     whom = (customer.kind, customer.value, customer.source)
     await erased.note([whom])
-    async for records in erased.reopens(*whom):
+    while True:
+        records = [record async for batch in erased.reopens(*whom) for record in batch]
         await erased.check_idle(records)
-    is_more = True
-    while is_more:
-        is_more = False
-        async for records in erased.reopens(*whom):
-            for record in records:
-                is_more = True
-                found.ids.add(record.id)
-                found.names |= {record.event_id, record.ticket_id or record.event_id}
-                found.events.add((record.source, record.event_id))
-                if record.ticket_id:
-                    found.tickets.add((record.source, record.ticket_id))
-                await erased.erase(record, kept.tombstone_ms(record.source))
-    says = _says(found.names)
-    links = await erased.links(*whom)
-    found.tickets.update(links)
-    found.links += await erased.erase_links(links)
+        links = await erased.links(*whom)
+        found.add(records, links)
+        await _erase_traces(ledger, settings, customer, found)
+        if not records and not links:
+            return
+        for record in records:
+            await erased.erase(record, kept.tombstone_ms(record.source))
+        found.links += await erased.erase_links(links)
+
+
+async def _erase_traces(ledger: Ledger, settings: Settings, customer: Customer, found: _Found) -> None:
+    """What tells of them beside their reopens."""
+    erased, says = ledger.forgetting, _says(found.names)
     sources = [customer.source] if customer.source else await _sources(ledger, settings)
     if customer.kind == "ticket":
         found.tickets |= {(source, customer.value) for source in sources}

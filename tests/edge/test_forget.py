@@ -13,7 +13,7 @@ import redis.exceptions
 from redis import Redis
 
 from service.clock import SystemClock
-from service.domain.errors import LedgerUnavailable
+from service.domain.errors import Conflict, LedgerUnavailable
 from service.domain.ports import Claimed, Write
 from service.domain.reopens import Policy, Status
 from service.domain.threads import Intent, with_intent
@@ -22,6 +22,7 @@ from service.forget import Customer, forget
 from service.ledger import open_ledger
 from service.ledger.admission import HalfReply, hashed
 from service.ledger.audit import By
+from service.ledger.forgetting import Forgetting
 from service.queue import Bells
 from service.settings import load
 from tests.edge.customers import ANNA, TRACES, found_in, stage, traces
@@ -170,6 +171,30 @@ async def test_the_other_half_of_a_reply_is_not_waited_for(ledger, site: Site):
     assert site.redis.keys("reopener:halves:*")
     site.api("POST", "/api/forget", {"contact_id": 8154711})
     assert not site.redis.keys("reopener:halves:*")
+
+
+async def test_what_was_cut_off_is_finished_by_a_repeat(site: Site, ledger, monkeypatch):
+    """Where an attempt begins in the middle of it, the next try finds all that is left of them."""
+    await stage(ledger)
+    site.deliver(reply(**{**ANNA, "author": "agent"}), event_id="msg_anna_0")
+    until(lambda: site.api("GET", "/api/deliveries?verdict=ignored").json()["deliveries"])
+    erase, erased = ledger.forgetting.erase, []
+
+    async def once(record, tombstone_ms):
+        if erased:
+            raise Conflict("an attempt of it is running")
+        erased.append(record)
+        return await erase(record, tombstone_ms)
+
+    monkeypatch.setattr(Forgetting, "erase", lambda _, *args: once(*args))
+    settings = load(site.environment, role="serve", cwd=ROOT)
+    customer, by = Customer("email", "anna@example.com"), By("Anna's agent", "api")
+    with pytest.raises(Conflict):
+        await forget(ledger, settings, customer, by=by)
+    monkeypatch.undo()
+    await forget(ledger, settings, customer, by=by)
+    site.redis.delete(*site.redis.keys("rq:*"))
+    assert traces(site.redis) == []
 
 
 async def test_acquires_words_on_why_it_is_left_alone_go(site: Site, ledger):
