@@ -320,11 +320,20 @@ def test_a_bell_is_answered_in_its_lane_and_within_its_time(worker: ConcurrentWo
     assert engine.submit.mock_calls == [call("1000", "bell-1", "backlog", limit_seconds=60.0)]
 
 
-def test_a_worker_whose_loop_ended_leaves_as_after_a_signal(worker: ConcurrentWorker, engine: Engine):
-    """Whatever ended RQ's loop: the time to leave is bounded, and what is in flight comes to its end."""
+def test_a_worker_whose_loop_ended_leaves_as_after_a_signal(
+    worker: ConcurrentWorker, engine: Engine, client: redis.Redis, caplog: pytest.LogCaptureFixture
+):
+    """Whatever ended RQ's loop: the time to leave is bounded, what is in flight comes to its end, and the log
+    says how much that is.
+    """
+    caplog.set_level("INFO", "workers.pool")
     worker.register_birth()
+    worker._bells = [bell(client), bell(client)]
+    worker.execute_job(worker._bells[0].job, worker.queues[0])
     worker._bookkeeper.start()
     worker.teardown()
+    (told,) = [each for each in caplog.records if each.message == "worker.drains"]
+    assert "'in_flight': 2" in repr(vars(told))
     leaving: Any = worker._leaving
     assert leaving.begin.called
     engine.take_no_more.assert_called_with(5.0)
@@ -367,11 +376,12 @@ def test_no_command_hangs_for_long(worker: ConcurrentWorker):
     assert worker.connection.connection_pool.connection_kwargs["socket_timeout"] == PATIENT_SECONDS
 
 
-def test_only_the_execution_that_is_meant_is_stopped(
-    worker: ConcurrentWorker, client: redis.Redis, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("command", ["stop-execution", "stop-job"])
+def test_only_what_is_meant_is_stopped(
+    worker: ConcurrentWorker, client: redis.Redis, caplog: pytest.LogCaptureFixture, command: str
 ):
-    """RQ's stop-execution command finds it by its id, whatever else is in work or not registered yet; it is
-    noted as stopped before anybody learns that it ended, and the log says so.
+    """RQ's commands find it by its id, whatever else is in work or not registered yet; it is noted as stopped
+    before anybody learns that it ended, and the log says so.
     """
     meant, other, unregistered = (bell(client) for _ in range(3))
     stopped_first: list[bool] = []
@@ -386,9 +396,8 @@ def test_only_the_execution_that_is_meant_is_stopped(
     worker._books.open([running[meant.answer], running[other.answer]])
     execution = running[meant.answer].execution
     assert execution is not None
-    worker.handle_payload(
-        {"data": json.dumps({"command": "stop-execution", "execution_id": execution.id}).encode()}
-    )
+    ids = {"stop-execution": {"execution_id": execution.id}, "stop-job": {"job_id": meant.job.id}}
+    worker.handle_payload({"data": json.dumps({"command": command, **ids[command]}).encode()})
     assert [each.answer.cancelled() for each in worker._bells] == [True, False, False]
     assert stopped_first == [True]
     (told,) = [each for each in caplog.records if each.message == "bell.stopped"]

@@ -60,12 +60,14 @@ async def test_the_first_that_rang_is_the_first_that_is_popped(client, popper, b
     first on the intermediate queue, whence it is taken as soon as it is in the books.
     """
     rung = {lane: [_ring(client, lane) for _ in range(3)] for lane in QUEUE_NAMES}
+    for name in QUEUE_NAMES.values():
+        client.rpush(f"rq:queue:{name}:intermediate", "popped before")
     popper.backlog_waits = backlog_waits
     popped = await popper.pop(Room(live=3, backlog=3, both=6), wait_seconds=30.0)
     assert [each.job.id for each in popped] == [*rung["live"], *rung["backlog"]]
     for lane, name in QUEUE_NAMES.items():
         waiting = client.lrange(f"rq:queue:{name}:intermediate", 0, -1)
-        assert [each.decode() for each in waiting] == rung[lane]
+        assert [each.decode() for each in waiting] == ["popped before", *rung[lane]]
 
 
 @pytest.mark.parametrize(

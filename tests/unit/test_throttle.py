@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from service.domain.breaker import FAILURES_IN_A_ROW, FIRST_PACE, PACE_MS, Breaker, Calls
+from service.domain.errors import LedgerUnavailable
 from service.domain.ports import Given, Later, Spent
 from tests.clocks import HandClock
 from workers import throttle
@@ -16,6 +17,10 @@ from workers.throttle import FIRST_PLACES, LEAVING, LONGEST_SPREAD_MS, NOTE_SECO
 CLOCK = HandClock()
 NOW_MS = CLOCK.now_ms()
 GIVEN, CLOSED = Given(0.0), Breaker()
+
+
+async def _at_once():
+    pass
 
 
 class Shared:
@@ -28,7 +33,9 @@ class Shared:
         self.asked: list[bool] = []
         self.noted: list[tuple[int, int]] = []
         self.when_asked = lambda: None
+        self.when_noted = _at_once
         self.is_first = True
+        self.now_ms = NOW_MS
 
     async def reserve(self, calls, *, is_retry, lane):
         self.asked.append(is_retry)
@@ -46,7 +53,8 @@ class Shared:
 
     async def note(self, answered, failed):
         self.noted.append((answered, failed))
-        return self.breaker, Calls(answered, failed, failed, answered, failed), NOW_MS
+        await self.when_noted()
+        return self.breaker, Calls(answered, failed, failed, answered, failed), self.now_ms
 
 
 async def _known(shared):
@@ -179,6 +187,20 @@ async def test_a_claim_does_not_pass_who_waits_to_begin(clock):
     assert care.wanted(3, "live") is not None
 
 
+async def test_no_more_go_first_because_some_were_put_off_late(clock):
+    """Who is put off after the first answer, which let everybody go, makes no room for more the next time."""
+    care = Care(Shared(), clock)
+    care.not_begun()
+    assert [care.wanted(3, "live") is not None for _ in range(FIRST_PLACES + 1)] == [True] * FIRST_PLACES + [
+        False
+    ]
+
+
+async def test_nothing_is_asked_for_with_a_claim_where_there_is_no_limit():
+    """Where no limit is kept, and that is known since lately, a claim is all that Redis is asked for."""
+    assert (await _known(Shared())).wanted(3, "live") is None
+
+
 async def test_answers_are_noted_many_at_a_time(clock):
     """Redis hears of the first answer, and of those that follow within half a second together; of a failure
     at once, since the breaker may have to open.
@@ -203,6 +225,48 @@ async def test_answers_are_noted_many_at_a_time(clock):
     care.failed("broke")
     await answered(0)
     assert shared.noted == [(1, 0), (10, 0), (3, 1)]
+
+
+async def test_what_comes_while_redis_is_told_is_told_next(clock):
+    """However many calls fail together, Redis is asked one question at a time, and the last of them is told
+    before the worker closes.
+    """
+    shared, goes_on = Shared(), asyncio.Event()
+    shared.when_noted = goes_on.wait
+    care = Care(shared, clock)
+    for _ in range(5):
+        care.failed("broke")
+        await asyncio.sleep(0)
+    assert shared.noted == [(0, 1)]
+    goes_on.set()
+    await care.aclose()
+    assert shared.noted == [(0, 1), (0, 4)]
+
+
+async def test_what_redis_does_not_hear_is_told_in_the_log(clock, caplog):
+    """While Redis is away calls go on being counted for the time after it."""
+
+    async def away():
+        raise LedgerUnavailable("away")
+
+    shared = Shared()
+    shared.when_noted = away
+    care = Care(shared, clock)
+    care.failed("broke")
+    await care._noting
+    assert [each.message for each in caplog.records] == ["calls.not_noted"]
+    shared.when_noted = _at_once
+    care.failed("broke again")
+    await care._noting
+    assert shared.noted == [(0, 1), (0, 1)]
+
+
+async def test_a_pause_is_over_by_redis_clock():
+    """All workers go by the same clock, however far their own are off."""
+    shared = Shared(breaker=Breaker("throttled", until_ms=NOW_MS + 3_000, changed_ms=NOW_MS))
+    assert (await _known(shared)).stopped() == Later(NOW_MS + 3_000, "throttled")
+    shared.now_ms += 3_000
+    assert (await _known(shared)).stopped() is None
 
 
 PAUSED = Breaker("acquire_failing", until_ms=NOW_MS - PACE_MS, probes=True, opened=1, changed_ms=1)
