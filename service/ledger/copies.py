@@ -85,16 +85,24 @@ class Copies:
                 yield line, None
 
     async def take_in(self, lines: Iterable[dict[str, Any]]) -> TakenIn:
-        """Take in an export, a line at a time; what is known already stays as it is."""
+        """Take in an export, a line at a time; what is known already stays as it is. Raises `NotAnExport`,
+        where what came before is taken in.
+        """
         done, above = TakenIn(), 0
         for number, line in enumerate(lines):
-            if number == 0:
-                above = await self._begin(line)
-                continue
-            if line.get("kind") == "reopen":
-                # They come newest first.
-                above = max(above, int(line["record"]["position"]))
-            await self._take_in(line, done, above)
+            try:
+                if number == 0:
+                    above = await self._begin(line)
+                    continue
+                if line["kind"] == "reopen":
+                    # They come newest first.
+                    above = max(above, int(line["record"]["position"]))
+                await self._take_in(line, done, above)
+            except NotAnExport:
+                raise
+            except (KeyError, TypeError, ValueError, AttributeError, ResponseError):
+                words = f"line {number + 1} is not as an export has it; what came before it was taken in"
+                raise NotAnExport(words) from None
         return done
 
     async def _begin(self, line: dict[str, Any]) -> int:
@@ -115,7 +123,7 @@ class Copies:
             case "reopen":
                 await self._take_in_reopen(line["record"], done, above)
             case "thread":
-                told = (packed(_flat(line["fields"])), packed(line["aliases"]))
+                told = (packed(_flat(line["fields"])), packed([str(int(case)) for case in line["aliases"]]))
                 done.threads += await self._scripts.run("take_in_thread", line["id"], *told)
             case "link":
                 field = f"{line['source']}\0{line['ticket_id']}"

@@ -189,7 +189,21 @@ async def test_two_ledgers_become_one(ledger: Ledger, elsewhere: redis.asyncio.R
 
 async def test_what_is_no_export_is_refused(site: Site, monkeypatch, tmp_path: Path):
     """A file that is none says what is wrong with it, and changes nothing."""
-    for content, words in (('{"kind": "reopen"}\n', "first line"), ("no json\n", "line 1 is no JSON")):
+    begun = '{"kind": "export", "version": 1, "salt": ""}\n'
+    for content, words in (
+        ('{"kind": "reopen"}\n', "first line"),
+        ("no json\n", "line 1 is no JSON"),
+        ('{"kind": "export"}\n', "line 1 is not as"),
+        (begun + '{"kind": "reopen"}\n', "line 2 is not as"),
+        (begun + '{"kind": "reopen", "record": {"position": "x"}}\n', "line 2 is not as"),
+        (begun + '{"kind": "reopen", "record": []}\n', "line 2 is not as"),
+        (
+            begun + '{"kind": "thread", "id": 7, "fields": {"doc": "{}"}, "aliases": null}\n',
+            "line 2 is not as",
+        ),
+        (begun + '{"kind": "thread", "id": 7, "fields": {}, "aliases": []}\n', "line 2 is not as"),
+        (begun + '{"id": 1}\n', "line 2 is not as"),
+    ):
         file = tmp_path / "some.jsonl"
         file.write_text(content, "utf-8")
         refused = await cli(site, monkeypatch, "import", str(file))

@@ -9,9 +9,9 @@ local key = P .. 't:' .. ARGV[1]
 if redis.call('EXISTS', key) == 1 then
   return 0
 end
-redis.call('HSET', key, unpack(cjson.decode(ARGV[2])))
-local aliases = ''
-for _, case in ipairs(cjson.decode(ARGV[3])) do
+local fields, cases, aliases = cjson.decode(ARGV[2]), cjson.decode(ARGV[3]), ''
+redis.call('HSET', key, unpack(fields))
+for _, case in ipairs(cases) do
   redis.call('HSET', alias_key(case), case, ARGV[1])
   aliases = aliases .. case .. ' '
 end
