@@ -56,8 +56,12 @@ def test_a_forgery_is_refused_and_named(desk, one):
             answer = desk.sends(forgery)
             assert (answer.status_code, answer.json()["error"]["code"]) == (401, slug)
             assert answer.json()["error"]["message"]
-    until(lambda: {each["reason"] for each in desk.refusals(one.name)} >= forged.keys())
-    assert all(each["detail"] for each in desk.refusals(one.name))
+
+    def all_told():
+        told = desk.refusals(one.name)
+        return told if {each["reason"] for each in told} >= forged.keys() else None
+
+    assert all(each["detail"] for each in until(all_told))
     metrics = desk.whole.client.get("/metrics").text
     for slug in forged:
         labels = f'{{reason="{slug}",source="{one.name}",verdict="rejected"}}'
