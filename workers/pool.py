@@ -14,7 +14,7 @@ The three files lean on these internals of RQ 3.0, which tests/contract/test_rq_
                       register_birth, serialize, should_run_maintenance_tasks, get_heartbeat_ttl,
                       cleanup_execution, handle_job_failure, handle_payload, request_stop,
                       request_stop_execution, _install_signal_handlers, _stop_requested,
-                      _stopped_job_id, unsubscribe, pubsub, pubsub_thread
+                      _stopped_job_id, unsubscribe
     Queue             key, intermediate_queue_key: what is popped waits there until its execution stands
     Job               key_for, restore, prepare_for_execution, started_job_registry, key
     Execution         create, heartbeat
@@ -152,14 +152,9 @@ class ConcurrentWorker(BaseWorker):
             super().teardown()
 
     def unsubscribe(self) -> None:
-        """RQ's own tells its thread to end after the message that wakes it: where the thread is quicker, it
-        waits on, and RQ for it, for a second.
+        """Right after this the process ends, and its connections with it: RQ's own waits for the thread that
+        listens for commands, for up to a second.
         """
-        thread: Any = self.pubsub_thread
-        if self.pubsub is not None and thread is not None:
-            thread.stop()
-            self.pubsub.unsubscribe()
-            thread.join(self._leaving.left(leaving.PROCESS_ENDS_SECONDS))
 
     # Orders: signals, and RQ's commands.
 

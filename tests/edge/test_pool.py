@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from datetime import timedelta
@@ -349,26 +348,21 @@ def test_a_worker_leaves_though_redis_is_away(worker: ConcurrentWorker, caplog: 
     assert steps(caplog) == ["teardown"]
 
 
-def test_the_thread_that_listens_for_commands_ends_at_once(
-    worker: ConcurrentWorker, monkeypatch: pytest.MonkeyPatch
-):
-    """However quick it is to hear that nothing more comes."""
-    listens = threading.Event()
-    monkeypatch.setattr(worker, "handle_payload", lambda _: listens.set())
-    worker.subscribe()
-    until(lambda: worker.connection.publish(worker.pubsub_channel_name, "{}") and listens.is_set())
-    pubsub, thread = worker.pubsub, worker.pubsub_thread
-    assert pubsub is not None
-    assert thread is not None
-    unsubscribe = pubsub.unsubscribe
+def test_nothing_that_listens_is_waited_for(worker: ConcurrentWorker):
+    """The thread that listens for RQ's commands takes no time of the leave: it ends with the process."""
+    worker.register_birth()
+    worker._bookkeeper.start()
+    listening = worker.pubsub_thread = Mock()
+    worker.teardown()
+    assert not listening.join.called
 
-    def heard() -> None:
-        unsubscribe()
-        until(lambda: not pubsub.subscribed or not thread.is_alive())
 
-    monkeypatch.setattr(pubsub, "unsubscribe", heard)
-    worker.unsubscribe()
-    assert not thread.is_alive()
+def test_the_time_to_leave_begins_at_the_signal(worker: ConcurrentWorker, engine: Engine):
+    """Not when RQ's loop comes round to it, which may hang at Redis meanwhile; nothing more is taken then."""
+    worker.request_stop(signal.SIGTERM, None)
+    leaving: Any = worker._leaving
+    assert leaving.begin.called
+    engine.take_no_more.assert_called_with(5.0)
 
 
 def test_no_command_hangs_for_long(worker: ConcurrentWorker):

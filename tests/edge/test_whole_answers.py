@@ -8,6 +8,7 @@ import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from service import server
 from service.answers import Told
-from service.whole import answer_with
+from service.whole import EXTENSION, answer_with
 from tests.running import Site, reply, signed
 
 if TYPE_CHECKING:
@@ -129,20 +130,84 @@ def test_an_answer_is_sent_before_its_connection_ends(ends: Callable[[server.Pro
         for connection in list(serving.server_state.connections):
             ends(connection)
 
-    async def asked() -> bytes:
-        listening = socket.create_server(("127.0.0.1", 0))
-        running = asyncio.create_task(serving.serve(sockets=[listening]))
-        reader, writer = await asyncio.open_connection(*listening.getsockname())
-        writer.write(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n")
-        told = await reader.read()
-        writer.close()
-        serving.should_exit = True
-        await running
-        return told
-
-    config = server.config(app, host="127.0.0.1", port=0)
-    config.lifespan = "off"
-    serving = uvicorn.Server(config)
-    told = uvloop.run(asked())
+    serving = served_by(app)
+    told = uvloop.run(asked_once(serving))
     assert told.startswith(b"HTTP/1.1 200 OK")
     assert b'{"status":"accepted"}' in told
+
+
+class Cycle(SimpleNamespace):
+    """uvicorn's side of a request, and whether its whole answer was taken."""
+
+    def __init__(self, *, write_paused: bool = False, **how: bool) -> None:
+        told = {"keep_alive": True, "disconnected": False, **how}
+        super().__init__(flow=SimpleNamespace(write_paused=write_paused), default_headers=[], **told)
+        self.taken: list[bytes] = []
+
+    def put(self, _: object, content: bytes) -> None:
+        self.taken.append(content)
+
+
+@pytest.mark.parametrize(
+    ("cycle", "method", "taken", "parted"),
+    [
+        (Cycle(), "POST", 1, 0),
+        (Cycle(write_paused=True), "POST", 0, 2),
+        (Cycle(keep_alive=False), "POST", 0, 2),
+        (Cycle(), "HEAD", 0, 2),
+        (Cycle(disconnected=True), "POST", 0, 0),
+        (None, "POST", 0, 2),
+    ],
+    ids=["whole", "its reader is slow", "last on its connection", "has no body", "nobody waits", "elsewhere"],
+)
+async def test_what_goes_at_one_go(cycle: Cycle | None, method: str, taken: int, parted: int):
+    """An answer is left to the server in head and body where that has to wait for its reader, leave the body
+    out, or end the connection; nobody is answered who is gone.
+    """
+    sent: list[object] = []
+
+    async def send(message: object) -> None:
+        sent.append(message)
+
+    extension = {EXTENSION: {"cycle": lambda: cycle, "outbox": cycle}} if cycle else {}
+    scope = {"type": "http", "method": method, "extensions": extension}
+    receive: Receive = None  # type: ignore[assignment] - it is not asked
+    await answer_with(Told({"status": "accepted"}), scope, receive, send)
+    assert len(sent) == parted
+    assert len(cycle.taken if cycle else []) == taken
+
+
+def test_who_listens_hears_that_the_answer_is_out():
+    """Whatever of ours waits for the end of a request is woken by its answer, as by uvicorn's own."""
+    heard: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        listening = asyncio.create_task(receive())
+        await asyncio.sleep(0)
+        await answer_with(Told({"status": "accepted"}), scope, receive, send)
+        heard.append((await asyncio.wait_for(listening, 10))["type"])
+        serving.should_exit = True
+
+    serving = served_by(app)
+    uvloop.run(asked_once(serving))
+    assert heard == ["http.disconnect"]
+
+
+def served_by(app: object) -> uvicorn.Server:
+    config = server.config(app, host="127.0.0.1", port=0)
+    config.lifespan = "off"
+    return uvicorn.Server(config)
+
+
+async def asked_once(serving: uvicorn.Server) -> bytes:
+    """All that comes back on a connection with one request."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    running = asyncio.create_task(serving.serve(sockets=[listening]))
+    reader, writer = await asyncio.open_connection(*listening.getsockname())
+    writer.write(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n")
+    told = await reader.read()
+    writer.close()
+    serving.should_exit = True
+    await running
+    return told

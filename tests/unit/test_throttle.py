@@ -9,7 +9,7 @@ import pytest
 
 from service.domain.breaker import FAILURES_IN_A_ROW, FIRST_PACE, PACE_MS, Breaker, Calls
 from service.domain.errors import LedgerUnavailable
-from service.domain.ports import Given, Later, Spent
+from service.domain.ports import Full, Given, Later, Spent
 from tests.clocks import HandClock
 from workers import throttle
 from workers.throttle import FIRST_PLACES, LEAVING, LONGEST_SPREAD_MS, NOTE_SECONDS, PATIENCE_SECONDS, Care
@@ -90,6 +90,20 @@ async def test_a_place_is_no_leave_to_call_where_all_stopped_meanwhile():
     care = Care(shared, CLOCK)
     shared.when_asked = lambda: care.leave(0.0)
     assert await care.place(3, is_retry=True) == Later(NOW_MS, LEAVING)
+
+
+@pytest.mark.parametrize("ends", [lambda care: care.leave(0.0), lambda care: care.give_up_places()])
+async def test_who_waits_for_room_is_told_when_there_will_be_none(ends):
+    """Where all stopped, or this process leaves, nobody asks for a place over and over."""
+    shared = Shared(Full(0.001))
+    care = Care(shared, CLOCK)
+
+    def asked():
+        assert len(shared.asked) == 1
+        ends(care)
+
+    shared.when_asked = asked
+    assert await care.place(3) == Later(NOW_MS, LEAVING)
 
 
 async def test_retries_whose_budget_is_spent_come_back_apart():
