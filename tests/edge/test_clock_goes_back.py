@@ -34,3 +34,12 @@ async def test_calls_from_before_are_not_the_latest(ledger: Ledger, connection: 
     await connection.hset("reopener:calls", mapping={f"{second}:a": 500, f"{second}:f": 500})
     _, calls, _ = await shared.note(1, 2)
     assert (calls.lately_answered, calls.lately_failed) == (1, 2)
+
+
+async def test_an_alert_is_sent_all_the_same(ledger: Ledger, connection: redis.asyncio.Redis):
+    """A message that was to be tried again in seconds is tried before the clock has caught up."""
+    assert await ledger.alerts.change(0, "{}", ["something is wrong"], ["hook"])
+    assert await ledger.alerts.take("hook") is not None
+    assert await ledger.alerts.take("hook") is None
+    await connection.hset("reopener:alerts", "hold:hook", await redis_ms(connection) + HOUR_MS)
+    assert await ledger.alerts.take("hook") is not None

@@ -6,8 +6,10 @@
 -- Returns {message, tries, '1' where it was tried too often and is ours to give up}, {} where there is nothing to do.
 
 local key, channel, now = P .. 'alerts', ARGV[1], now_ms()
-local held = redis.call('HGET', key, 'hold:' .. channel)
-if held and tonumber(held) > now then
+-- None is held for as long: the clock has gone back since.
+local LONGEST_MS = 600000
+local held = tonumber(redis.call('HGET', key, 'hold:' .. channel) or '0')
+if now < held and held < now + LONGEST_MS then
   return {}
 end
 local message = redis.call('LINDEX', key .. ':out:' .. channel, 0)
