@@ -33,5 +33,7 @@ end
 if redis.call('ZCARD', P .. 'inbox:' .. box) == 0 then
   redis.call('HDEL', P .. 'bells', box)
   redis.call('ZREM', P .. 'due', box)
+else
+  redis.call('ZADD', P .. 'due', 'LT', text(now_ms()), box)
 end
 return 'done'

@@ -27,6 +27,8 @@ if waiting[ARGV[3]] then
   redis.call('ZADD', P .. 'due', text(now), box)
 elseif ARGV[3] ~= 'held' then
   redis.call('ZREM', P .. 'inbox:' .. r[3], id)
+  -- Who waited behind it goes on.
+  redis.call('ZADD', P .. 'due', 'LT', text(now), r[3])
 end
 audit(ARGV[5])
 return { 'done', r[1], text(now), run_id() }
