@@ -86,3 +86,11 @@ def test_an_address_without_a_page_is_told_to_people_as_one(whole: Whole):
     assert "There is no page at this address." in answer.text
     for address, headers in (("/nowhere", {}), ("/api/nowhere", wants_page), ("/webhooks", wants_page)):
         assert whole.client.get(address, headers=headers).json()["error"]["code"] == "not_found"
+
+
+@pytest.mark.parametrize("asked", ["/why?q=", "/reopens?q=", "/threads?id=", "/deliveries?source="])
+def test_a_word_without_end_widens_no_page(opened: Callable[..., Page], asked: str):
+    """Whatever is pasted into a search, the page that answers is as wide as a phone."""
+    page = opened(size=PHONE)
+    page.goto(asked + "W" * 1_500)
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
