@@ -1,5 +1,5 @@
 -- Remove one reopen because its customer is to be forgotten, unless it is being worked (rules 10, 15).
--- Needs: boxes, erase.
+-- Needs: boxes, erase, leases.
 -- ARGV[1]  id
 -- ARGV[2]  for how long its tombstone stands, in ms
 -- ARGV[3]  the thread's document as the caller read it, '' where it need not be changed
@@ -32,8 +32,6 @@ if r.ticket_id ~= '' then
 end
 if redis.call('ZCARD', P .. 'inbox:' .. box) == 0 then
   redis.call('HDEL', P .. 'bells', box)
-  redis.call('ZREM', P .. 'due', box)
-else
-  redis.call('ZADD', P .. 'due', 'LT', text(now_ms()), box)
 end
+go_on(box, now_ms())
 return 'done'

@@ -66,12 +66,7 @@ for i, id in ipairs(ids) do
 end
 -- Each box is looked into once, since thousands may be held in that of a ticket.
 for box in pairs(left) do
-  if head_of(box) then
-    -- Who waited behind goes on.
-    redis.call('ZADD', P .. 'due', 'LT', text(now), box)
-  else
-    redis.call('ZREM', P .. 'due', box)
-  end
+  go_on(box, now)
 end
 redis.call('HINCRBY', key, 'taken', done)
 redis.call('HINCRBY', key, 'refused', refused)

@@ -1,5 +1,5 @@
 -- A person's verb, compare-and-set on status: the loser of a race gets its answer (rule 15).
--- Needs: audit, epoch, records, statuses.
+-- Needs: audit, epoch, leases, records, statuses.
 -- ARGV[1]  id
 -- ARGV[2]  JSON list of the statuses it is allowed in
 -- ARGV[3]  the status it leads to
@@ -27,8 +27,7 @@ if waiting[ARGV[3]] then
   redis.call('ZADD', P .. 'due', text(now), box)
 elseif ARGV[3] ~= 'held' then
   redis.call('ZREM', P .. 'inbox:' .. r[3], id)
-  -- Who waited behind it goes on.
-  redis.call('ZADD', P .. 'due', 'LT', text(now), r[3])
+  go_on(r[3], now)
 end
 audit(ARGV[5])
 return { 'done', r[1], text(now), run_id() }

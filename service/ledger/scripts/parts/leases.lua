@@ -35,3 +35,12 @@ local function head_of(box, names)
   until #ids < 100
   return nil
 end
+
+-- One has left a box, and will not be tried again: who waited behind it goes on.
+local function go_on(box, now)
+  if head_of(box) then
+    redis.call('ZADD', P .. 'due', 'LT', text(now), box)
+  else
+    redis.call('ZREM', P .. 'due', box)
+  end
+end
