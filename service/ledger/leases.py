@@ -151,9 +151,9 @@ class Leases:
         )
         if row[0] == "fenced":
             raise Fenced
-        self.rewrites.keep(
-            Written(lease.box, int(row[-1]), fields, duplicates, unsettled, records), lease.epoch
-        )
+        cases = [str(case_id) for case_id in sorted(thread.cases) if case_id != thread.id]
+        written = Written(lease.box, int(row[-1]), fields, duplicates, unsettled, cases, records)
+        self.rewrites.keep(written, lease.epoch)
         return row
 
     def _claimed(self, row: list[Any], token: str, asked_at: float, *, step: int = 0) -> Claimed | Unclaimed:

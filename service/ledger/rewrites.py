@@ -31,6 +31,7 @@ class Written:
     thread: list[str]
     duplicates: str
     unsettled: str
+    cases: list[str]
     records: list[dict[str, object]]
 
 
@@ -98,5 +99,6 @@ def _latest(of_box: Sequence[Kept[Written]]) -> dict[str, object]:
         "thread": last.thread,
         "duplicates": last.duplicates,
         "unsettled": last.unsettled,
+        "cases": last.cases,
         "records": list(records.values()),
     }

@@ -211,5 +211,6 @@ SCENES = (
     ),
     Scenario("cases close again", _closing),
     Scenario("a thread named by a later case", _given_a_later_case),
+    Scenario("a thread named by a later case, and Redis forgets", _given_a_later_case, forgets=True),
     Scenario("a thread always named by a later case", _always_a_later_case),
 )
