@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from redis.exceptions import ResponseError
+
 from service.ledger.recent import Recent
 from service.logs import get_logger
 
@@ -51,8 +53,7 @@ class Deeds:
         asked_at = self._ticker.boottime()
         epoch, again = await self._run_id(), 0
         for kept in self._recent.behind(epoch):
-            deed = kept.item
-            outcome, *_ = await self._scripts.run(deed.script, *deed.args, *deed.again)
+            outcome = await self._do_again(kept.item)
             is_late = kept.at + MISSING_SECONDS < self._ticker.boottime()
             if outcome != "missing" or is_late:
                 self._recent.caught_up([kept], epoch)
@@ -60,3 +61,12 @@ class Deeds:
         self._recent.confirmed(epoch, asked_at)
         if again:
             log.warning("redis.started_anew", verbs_done_again=again)
+
+    async def _do_again(self, deed: _Deed) -> str:
+        """What the script says of it. One that Redis refuses for good does not keep back those behind it."""
+        try:
+            outcome, *_ = await self._scripts.run(deed.script, *deed.args, *deed.again)
+        except ResponseError:
+            log.exception("redis.verb_refused", script=deed.script)
+            return "refused"
+        return str(outcome)

@@ -86,6 +86,20 @@ async def test_a_reopen_that_its_receiver_has_yet_to_admit_is_waited_for(
     assert await status(ledger, "id-0001") == Status.CANCELLED
 
 
+async def test_a_verb_that_redis_refuses_keeps_no_other_back(ledger: Ledger, server: Redis, monkeypatch):
+    """Where a key of another type is in its way, it is let go, and the next one is done."""
+    await ledger.admissions.admit([event(1), event(2)])
+    before = {key: server.dump(key) for key in server.keys("*")}
+    await ledger.verbs.cancel("id-0001")
+    await ledger.verbs.cancel("id-0002")
+    set_back(server, before)
+    server.delete("reopener:r:id-0001")
+    server.set("reopener:r:id-0001", "no hash")
+    monkeypatch.setattr(ledger.deeds, "_run_id", another_run)
+    await ledger.deeds.watch()
+    assert await status(ledger, "id-0002") == Status.CANCELLED
+
+
 HELD = {"thread_id": None, "contact_id": None, "held_for": "thread_unknown"}
 
 
