@@ -6,7 +6,7 @@ second reopen shows as a double. `POST /control?key=value` sets:
 
     delay     seconds before every answer
     mode      ok | refuse (connections are reset) | hang (no answer) | hang_create (none to the reopen call) |
-              drip (an answer without an end, byte by byte) | large (answers of over 8 MiB) | large_create
+              drip (an answer without an end, byte by byte) | large (more than is read) | large_create
               (only that to the reopen call) | a status, like 503 or 401; 429 asks for 30 s
     reset     1 forgets what was counted
 
@@ -29,7 +29,7 @@ import uvloop
 FIRST_CASE = 1_000_000_000
 RETRY_AFTER_SECONDS = 30
 DRIP_SECONDS = 0.05
-LARGE_BYTES = 8 * 1_048_576
+LARGE_BYTES = {"GET": 8 * 1_048_576, "POST": 1_048_576}
 DRIP_HEAD = b"HTTP/1.1 200 .\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
 
 
@@ -176,7 +176,7 @@ class Acquire(Speaker):
     def _act(self, method: str, target: str, body: bytes) -> None:
         mode = self._world.mode
         is_large = mode == "large" or (mode == "large_create" and method == "POST")
-        self._say(*self._world.answer(method, target, body), more=LARGE_BYTES if is_large else 0)
+        self._say(*self._world.answer(method, target, body), more=LARGE_BYTES[method] if is_large else 0)
 
 
 class Control(Speaker):

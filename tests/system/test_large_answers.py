@@ -42,7 +42,7 @@ def test_a_look_that_is_too_large_concludes_nothing(client, stand_in, start):
 
 
 def test_an_answer_to_a_call_that_is_too_large_is_unknown(client, stand_in, start):
-    """What came of a call whose answer is over 8 MiB is found by a look, and nothing is sent twice."""
+    """What came of a call whose answer is over 1 MiB is found by a look, and nothing is sent twice."""
     stand_in.control(mode="large_create")
     start()
     _until(lambda: _all_done(client), "what came of it is adopted")

@@ -17,6 +17,7 @@ from service.domain.outcomes import (
 )
 from service.domain.ports import Sending
 from workers.acquire import parse
+from workers.acquire.connection import MIB
 from workers.acquire.parse import Malformed
 from workers.acquire.values import as_id, words_of
 from workers.acquire.wire import Answer, Broken, Result
@@ -143,7 +144,7 @@ def urgency(failure: BaseException) -> int:
 def data_of(answer: Answer) -> object:
     """What is in the envelope; raises `Malformed`."""
     if not answer.whole:
-        raise Malformed("larger than 8 MiB")
+        raise Malformed(f"larger than {len(answer.body) // MIB} MiB")
     return parse.data_of(answer.body)
 
 

@@ -14,7 +14,9 @@ from typing import Protocol
 import h11
 
 LONGEST_HEAD_BYTES = 102_400
-MOST_ANSWER_BYTES = 8 * 1_048_576
+MIB = 1_048_576
+MOST_ANSWER_BYTES = MIB
+MOST_SHOWN_BYTES = 8 * MIB
 """A case is read with all its messages, each of which may have come in a delivery of 1 MiB."""
 
 
@@ -32,7 +34,7 @@ class Course(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """Names of headers are in lower case. `body` is cut at 8 MiB where it is not `whole`."""
+    """Names of headers are in lower case. `body` is cut where it is not `whole`."""
 
     http_status: int
     headers: dict[bytes, bytes]
@@ -50,6 +52,7 @@ class _Asked:
 
     course: Course
     answer: asyncio.Future[Response]
+    most_bytes: int
     http_status: int = 0
     headers: dict[bytes, bytes] = field(default_factory=dict)
     body: bytearray = field(default_factory=bytearray)
@@ -71,7 +74,8 @@ class Connection(asyncio.Protocol):
         course.sending()
         self._transport.write(written)
         # Only now: of a connection that ends before anything was sent, nobody waits to hear.
-        asked = self._asked = _Asked(course, asyncio.get_running_loop().create_future())
+        most_bytes = MOST_SHOWN_BYTES if head.method == b"GET" else MOST_ANSWER_BYTES
+        asked = self._asked = _Asked(course, asyncio.get_running_loop().create_future(), most_bytes)
         return await asked.answer
 
     @property
@@ -132,7 +136,7 @@ class Connection(asyncio.Protocol):
                 asked.course.answered(event.status_code)
             case h11.Data():
                 asked.body += event.data
-                if len(asked.body) > MOST_ANSWER_BYTES:
+                if len(asked.body) > asked.most_bytes:
                     self._end(asked, whole=False)
                     return False
             case h11.EndOfMessage():
@@ -150,7 +154,7 @@ class Connection(asyncio.Protocol):
         if whole and is_quiet and http.our_state is http.their_state is h11.DONE:
             http.start_next_cycle()
             self._is_ready = True
-        body = bytes(asked.body[:MOST_ANSWER_BYTES])
+        body = bytes(asked.body[: asked.most_bytes])
         asked.answer.set_result(Response(asked.http_status, asked.headers, body, whole))
 
 

@@ -41,7 +41,7 @@ CONNECTIONS_PER_JOB = 2
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Acquire, or something before it, answered. `body` is cut at 8 MiB where it is not `whole`."""
+    """Acquire, or something before it, answered. `body` is cut where it is not `whole`."""
 
     http_status: int
     body: bytes
