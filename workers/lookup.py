@@ -1,4 +1,4 @@
-"""Whose reply is it? The customer's address, looked up in Acquire, where the event names no contact."""
+"""Whose reply is it, where the event names no thread: its ticket's link or the customer's address tells."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ if TYPE_CHECKING:
 
 
 async def find_thread(head: Head) -> Claimed | None:
-    """The event told neither contact nor thread: the customer's address does, if it is one contact's."""
-    acquire, email = head.tools.acquire, head.reopen.email
+    """The event told neither contact nor thread: a link that was put since may, or the customer's address,
+    if it is one contact's.
+    """
+    ledger, acquire, email = head.tools.ledger, head.tools.acquire, head.reopen.email
+    linked = await ledger.linked(head.reopen)
+    if linked is not None:
+        await ledger.place(head.lease, head.reopen, *linked)
+        return None
     if not email:
         return (await head.hold("contact_unknown", "nothing tells whose it is: resolve it")).following
     contacts = await acquire.find_contacts(email)
@@ -25,5 +31,5 @@ async def find_thread(head: Head) -> Claimed | None:
         words = f"contact {contacts[0]} has no case yet"
         return (await head.hold("thread_unknown", words)).following
     newest = max(cases, key=lambda case: case.id)
-    await head.tools.ledger.place(head.lease, head.reopen, contacts[0], newest.thread_id)
+    await ledger.place(head.lease, head.reopen, contacts[0], newest.thread_id)
     return None

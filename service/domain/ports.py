@@ -139,6 +139,9 @@ class Ledger(Protocol):
     async def reroot(self, lease: Lease, root: int) -> None:
         """Fenced. Acquire says that this thread is part of thread `root`: all that waits here goes there."""
 
+    async def linked(self, reopen: Reopen) -> tuple[int, int] | None:
+        """The contact and thread that its ticket is linked to."""
+
     async def place(self, lease: Lease, reopen: Reopen, contact_id: int, thread_id: int) -> None:
         """Fenced. The customer was found in Acquire: link the ticket; its replies go to their thread."""
 

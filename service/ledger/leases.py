@@ -12,7 +12,7 @@ from service.domain.ports import Claimed, Lease, Unclaimed
 from service.domain.reopens import DONE
 from service.ledger import codec, thread_codec
 from service.ledger.care import place_from
-from service.ledger.links import WAITS_FOR_LINK
+from service.ledger.links import WAITS_FOR_LINK, link_of
 from service.ledger.rewrites import Rewrites, Written
 from service.ledger.scripts import ask, packed, packed_apart
 
@@ -72,6 +72,10 @@ class Leases:
     async def reroot(self, lease: Lease, root: int) -> None:
         if not await self._scripts.run("reroot", lease.box, lease.token, str(root)):
             raise Fenced
+
+    async def linked(self, reopen: Reopen) -> tuple[int, int] | None:
+        link = await link_of(self._connection, reopen.source, reopen.ticket_id or "")
+        return (link.contact_id, link.thread_id) if link else None
 
     async def place(self, lease: Lease, reopen: Reopen, contact_id: int, thread_id: int) -> None:
         ids = (reopen.source, reopen.ticket_id or "", str(contact_id), str(thread_id))

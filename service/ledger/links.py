@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from service.ledger.scripts import ask
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+LINKS_KEY = "reopener:links"
 
 WAITS_FOR_LINK = ("contact_unknown", "thread_unknown", "contact_ambiguous", "thread_not_found")
 """Reasons for which a held reopen goes on as soon as its ticket is linked."""
@@ -24,3 +32,12 @@ class Link:
 
     contact_id: int
     thread_id: int
+
+
+async def link_of(connection: Redis, source: str, ticket_id: str) -> Link | None:
+    """A ticket's link, where it has one. Raises `LedgerUnavailable`."""
+    value = await ask(connection.hget(LINKS_KEY, f"{source}\0{ticket_id}"))
+    if value is None:
+        return None
+    contact_id, thread_id = value.decode().split(":")
+    return Link(int(contact_id), int(thread_id))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from service.ledger import codec, thread_codec
-from service.ledger.links import Link
+from service.ledger.links import Link, link_of
 from service.ledger.scripts import ask
 
 if TYPE_CHECKING:
@@ -121,11 +121,7 @@ class Reads:
         return sorted(int(member) for member in members)
 
     async def link(self, source: str, ticket_id: str) -> Link | None:
-        value = await self._ask(self._redis.hget(f"{P}links", f"{source}\0{ticket_id}"))
-        if value is None:
-            return None
-        contact_id, thread_id = value.decode().split(":")
-        return Link(int(contact_id), int(thread_id))
+        return await link_of(self._redis, source, ticket_id)
 
     async def deliveries(
         self,

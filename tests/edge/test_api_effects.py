@@ -244,6 +244,16 @@ def test_by_hand_and_by_link(whole: Whole):
     assert whole.stats()["balanced"]
 
 
+def test_what_is_retried_goes_by_the_link_that_was_put_since(whole: Whole):
+    """A reply without a thread is cancelled, its ticket linked, and the reply retried: it reaches Acquire."""
+    held = whole.deliver(reply(thread_id=None)).json()["reopen_id"]
+    whole.api("POST", f"/api/reopens/{held}/cancel").raise_for_status()
+    whole.api("PUT", "/api/links/support/4711", {"contact_id": 597752, "thread_id": 1683})
+    whole.api("POST", f"/api/reopens/{held}/retry").raise_for_status()
+    assert whole.until(held, "reopened", "held")["status"] == "reopened"
+    assert whole.reopen(held)["thread_id"] == 1683
+
+
 def test_answers_are_what_openapi_says(whole: Whole):
     """What the API answers has every field that `/openapi.json` tells of, and no other."""
     document = whole.client.get("/openapi.json").json()
