@@ -11,7 +11,7 @@ import contextlib
 import random
 from typing import TYPE_CHECKING
 
-from service.domain.breaker import FIRST_PAUSE_SECONDS, Breaker, after_calls
+from service.domain.breaker import FIRST_PAUSE_SECONDS, Breaker, after_calls, with_clock_set_back
 from service.domain.errors import LedgerUnavailable
 from service.domain.ports import Full, Given, Later, Spent
 from service.logs import get_logger
@@ -67,7 +67,8 @@ class Care:
 
     def stopped(self) -> Later | None:
         """Whether Acquire is to be left alone now, as far as this process knows."""
-        breaker, now_ms = self._breaker, self._now_ms()
+        now_ms = self._now_ms()
+        breaker = self._breaker = with_clock_set_back(self._breaker, now_ms)
         if breaker.state(now_ms) == "open":
             return Later(breaker.until_ms, breaker.why)
         if self._clock.monotonic() >= self._last_begin_at:
@@ -212,8 +213,9 @@ class Care:
                 return
 
     async def _decide(self, answered: int, failed: int, detail: str) -> None:
-        before, calls, now_ms = await self._shared.note(answered, failed)
+        noted, calls, now_ms = await self._shared.note(answered, failed)
         self.note_time(now_ms)
+        before = with_clock_set_back(noted, now_ms)
         after = after_calls(before, calls, now_ms)
         if after.changed_ms != self._breaker.changed_ms:
             self._gone_first = 0

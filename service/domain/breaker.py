@@ -79,6 +79,15 @@ class Calls:
     lately_failed: int
 
 
+def with_clock_set_back(breaker: Breaker, now_ms: int) -> Breaker:
+    """The breaker where Redis' clock went back to before it was changed: its pause lasts as long as it was to
+    last, from now on, not until the clock has caught up.
+    """
+    if not now_ms < breaker.changed_ms < breaker.until_ms:
+        return breaker
+    return replace(breaker, until_ms=now_ms + breaker.until_ms - breaker.changed_ms)
+
+
 def after_calls(breaker: Breaker, calls: Calls, now_ms: int) -> Breaker:
     """The breaker after these calls; the same one where nothing changes."""
     match breaker.state(now_ms):
@@ -102,10 +111,12 @@ def _too_many_failed(calls: Calls) -> bool:
 
 
 def _is_well(breaker: Breaker, calls: Calls, now_ms: int) -> bool:
-    """Whether calls were made at this pace for long enough, and most of the latest were answered."""
+    """Whether calls were made at this pace for long enough (where the clock went back since, nobody knows for
+    how long, and the next step tells), and most of the latest were answered.
+    """
     lately = calls.lately_answered + calls.lately_failed
-    since_ms = max(breaker.paced_ms, breaker.until_ms)
-    return now_ms - since_ms >= PACE_MS and calls.lately_failed < UNWELL_SHARE * lately
+    since_ms = now_ms - max(breaker.paced_ms, breaker.until_ms)
+    return not 0 <= since_ms < PACE_MS and calls.lately_failed < UNWELL_SHARE * lately
 
 
 def _opened(breaker: Breaker, since_ms: int, now_ms: int) -> Breaker:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from service.domain.breaker import State
+from service.domain.breaker import State, with_clock_set_back
 from service.domain.reopens import WAITING, Status
 from service.ledger.care import breaker_from
 from service.ledger.reads import decoded
@@ -142,7 +142,7 @@ class Counts:
 
 def _account(fields: dict[str, str], breaker_fields: dict[str, str], now_ms: int) -> Account:
     why, until_ms, detail = None, None, None
-    breaker = breaker_from(breaker_fields)
+    breaker = with_clock_set_back(breaker_from(breaker_fields), now_ms)
     state = breaker.state(now_ms)
     quarantine_until = int(fields.get("quarantine_until") or 0)
     if quarantine_until > now_ms:

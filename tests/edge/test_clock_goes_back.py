@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import redis.asyncio
 
 from service.ledger import Ledger
@@ -43,3 +44,29 @@ async def test_an_alert_is_sent_all_the_same(ledger: Ledger, connection: redis.a
     assert await ledger.alerts.take("hook") is None
     await connection.hset("reopener:alerts", "hold:hook", await redis_ms(connection) + HOUR_MS)
     assert await ledger.alerts.take("hook") is not None
+
+
+@pytest.mark.parametrize("probes", ["0", "1"])
+async def test_acquire_is_left_alone_for_as_long_as_it_was_to_be(
+    ledger: Ledger, connection: redis.asyncio.Redis, probes: str
+):
+    """A pause from before the clock was set back ends its whole length later, without a probe being out."""
+    await ledger.admissions.admit([Admission("a", "support", "a", "a", "", contact_id=7, thread_id=100)])
+    ahead_ms = await redis_ms(connection) + HOUR_MS
+    told = {"why": "throttled", "changed_ms": ahead_ms, "until_ms": ahead_ms + 5_000, "probes": probes}
+    told |= {"probe_until_ms": ahead_ms + 12_000}
+    await connection.hset("reopener:breaker", mapping=told)
+    claimed = await ledger.leases.claim("a", bell=None, token="one")
+    assert claimed.why == "throttled"
+    assert claimed.until_ms <= await redis_ms(connection) + 5_000
+    assert (await ledger.leases.claim("a", bell=None, token="two")).until_ms == claimed.until_ms
+    assert await connection.hget("reopener:breaker", "probe_until_ms") is None
+
+
+async def test_a_pause_from_then_is_no_pause_already(ledger: Ledger, connection: redis.asyncio.Redis):
+    """A pause Acquire asks for now is not made as long as one that an hour ahead had begun."""
+    now_ms = await redis_ms(connection)
+    told = {"why": "throttled", "changed_ms": now_ms + HOUR_MS, "until_ms": now_ms + HOUR_MS + 5_000}
+    await connection.hset("reopener:breaker", mapping=told)
+    until_ms = await ledger.leases.stop_account("throttled", now_ms + 2_000, "", probes=False)
+    assert until_ms <= await redis_ms(connection) + 5_000

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.breaker import FAILING, FIRST_PACE, LAST_PACE, PACE_MS, Breaker, Calls, after_calls
+from service.domain.breaker import (
+    FAILING,
+    FIRST_PACE,
+    LAST_PACE,
+    PACE_MS,
+    Breaker,
+    Calls,
+    after_calls,
+    with_clock_set_back,
+)
 
 NOW = 1_000_000_000
 
@@ -114,3 +123,22 @@ def test_calls_come_back_gradually_after_a_retry_after():
     well = _calls(answered=1, lately=(5, 0))
     assert after_calls(asked, well, NOW + 60_000 + PACE_MS - 1) is asked
     assert after_calls(asked, well, NOW + 60_000 + PACE_MS).pace == 2 * FIRST_PACE
+
+
+HOUR_MS = 3_600_000
+
+
+def test_a_pause_lasts_no_longer_where_the_clock_goes_back():
+    """A pause from before the clock was set back lasts its length from now on, and only once."""
+    stopped = Breaker("throttled", NOW + HOUR_MS + 5_000, changed_ms=NOW + HOUR_MS)
+    now = with_clock_set_back(stopped, NOW)
+    assert now.until_ms == NOW + 5_000
+    assert with_clock_set_back(now, NOW + 4_000) == now
+    assert with_clock_set_back(stopped, NOW + HOUR_MS) == stopped
+
+
+def test_the_pace_grows_where_the_clock_went_back():
+    """Calls come back faster though the pace was set an hour ahead of a clock that was set back since."""
+    paced = Breaker(changed_ms=NOW + HOUR_MS, pace=FIRST_PACE, paced_ms=NOW + HOUR_MS)
+    after = after_calls(paced, _calls(answered=1, lately=(8, 0)), NOW)
+    assert (after.pace, after.paced_ms) == (2 * FIRST_PACE, NOW)

@@ -319,3 +319,14 @@ async def test_who_decides_for_all_says_so(caplog, breaker, answered, told, is_f
     assert event == told[0]
     assert told[1] in fields
     assert "customer" not in fields
+
+
+async def test_a_pause_ends_though_redis_clock_went_back():
+    """This process leaves Acquire alone no longer than it was to, where Redis' clock goes back meanwhile."""
+    hour_ms = 3_600_000
+    shared = Shared(breaker=Breaker("throttled", NOW_MS + 5_000, changed_ms=NOW_MS))
+    care = await _known(shared)
+    care.note_time(NOW_MS - hour_ms)
+    assert care.stopped() == Later(NOW_MS - hour_ms + 5_000, "throttled")
+    care.note_time(NOW_MS - hour_ms + 5_000)
+    assert care.stopped() is None

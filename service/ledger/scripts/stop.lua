@@ -1,4 +1,5 @@
 -- Open or close the account's breaker (service/domain/breaker.py).
+-- Needs: sending.
 -- ARGV[1]  changed_ms of the breaker this was decided from, '' where that does not matter
 -- ARGV[2]  why, '' closes it
 -- ARGV[3]  until_ms
@@ -11,13 +12,13 @@
 
 local now = now_ms()
 local key = P .. 'breaker'
-local b = redis.call('HMGET', key, 'changed_ms', 'why', 'until_ms', 'probes', 'pace')
-local until_ms = tonumber(b[3] or '0')
+local why, until_ms, probes = breaker_now(now)
+local b = redis.call('HMGET', key, 'changed_ms', 'pace')
 if ARGV[1] ~= '' and (b[1] or '0') ~= ARGV[1] then
   return { 0, text(until_ms) }
 end
-local stands = b[2] and b[2] ~= '' and (until_ms > now or b[4] == '1')
-if ARGV[1] == '' and stands and (ARGV[4] ~= '1' or b[2] == ARGV[2]) then
+local stands = why and why ~= '' and (until_ms > now or probes == '1')
+if ARGV[1] == '' and stands and (ARGV[4] ~= '1' or why == ARGV[2]) then
   -- Stopped already. A shorter pause changes nothing, a longer one is waited for, and probes stay single.
   if until_ms > now and ARGV[4] == '1' then
     return { 0, text(until_ms) }
@@ -39,7 +40,7 @@ if ARGV[8] == '1' then
   end
   -- Nothing is noted from before the last stop.
   local seconds = math.min(10, math.max(1, (now - tonumber(b[1] or '0')) / 1000))
-  pace = math.max(pace, answered / seconds / 2, tonumber(b[5] or '0') / 2)
+  pace = math.max(pace, answered / seconds / 2, tonumber(b[2] or '0') / 2)
 end
 redis.call('HSET', key, 'why', ARGV[2], 'until_ms', ARGV[3], 'probes', ARGV[4], 'detail', ARGV[6], 'changed_ms', text(now),
   'pace', tostring(pace), 'paced_ms', text(now))

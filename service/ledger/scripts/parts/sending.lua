@@ -20,6 +20,21 @@ local function quarantined_until(now, a)
   return until_ms
 end
 
+-- The breaker's why, until_ms, probes and probe_until_ms. Where the clock has gone back to before it was changed, its pause
+-- lasts as long as it was to last, from now on, and no probe is out any more (service/domain/breaker.py).
+local function breaker_now(now)
+  local key = P .. 'breaker'
+  local b = redis.call('HMGET', key, 'why', 'until_ms', 'probes', 'probe_until_ms', 'changed_ms')
+  local until_ms, changed_ms = tonumber(b[2] or '0'), tonumber(b[5] or '0')
+  if now < changed_ms and changed_ms < until_ms then
+    until_ms = now + until_ms - changed_ms
+    redis.call('HSET', key, 'until_ms', text(until_ms))
+    redis.call('HDEL', key, 'probe_until_ms')
+    b[4] = false
+  end
+  return b[1], until_ms, b[3], tonumber(b[4] or '0')
+end
+
 -- Why the account may not send now, and until when; nil where it may. The third value is true where the breaker is
 -- half open: one thread at a time may be claimed, as a probe (service/domain/breaker.py).
 local function blocked(now, a)
@@ -30,18 +45,18 @@ local function blocked(now, a)
   if until_ms > now then
     return 'quarantined', until_ms
   end
-  local b = redis.call('HMGET', P .. 'breaker', 'why', 'until_ms', 'probes', 'probe_until_ms')
-  if not b[1] or b[1] == '' then
+  local why, stopped_until_ms, probes, probe_until_ms = breaker_now(now)
+  if not why or why == '' then
     return nil
   end
-  if tonumber(b[2]) > now then
-    return b[1], tonumber(b[2])
+  if stopped_until_ms > now then
+    return why, stopped_until_ms
   end
-  if b[3] ~= '1' then
+  if probes ~= '1' then
     return nil
   end
-  if b[4] and tonumber(b[4]) > now then
-    return b[1], now + PROBE_AGAIN_MS
+  if probe_until_ms > now then
+    return why, now + PROBE_AGAIN_MS
   end
   return nil, nil, true
 end
