@@ -42,20 +42,30 @@ class Careful(Acquire, Gate):
         self._lane: Lane = lane
         self._care = care
         self._paid = 0
+        self._has_begun = False
+        """It counts as begun, and has called nobody yet."""
 
     def wanted(self) -> Wanted | None:
-        return self._care.wanted(CALLS_A_HEAD, self._lane)
+        wanted = self._care.wanted(CALLS_A_HEAD, self._lane)
+        self._has_begun = wanted is not None
+        return wanted
 
     def unused(self) -> None:
-        self._care.not_begun()
+        if self._has_begun:
+            self._has_begun = False
+            self._care.not_begun()
 
     async def admit(self, reopen: Reopen, now_ms: int, place: Place | None = None) -> Later | None:
         """A place for a look and a call, or why not now. A head that failed or waited before is a retry."""
         self._care.note_time(now_ms)
         is_retry = reopen.spent > 0 or reopen.waits > 0
+        if place is None:
+            self.unused()
+        self._has_begun = False
         later = await self._care.begin(CALLS_A_HEAD, place, is_retry=is_retry, lane=self._lane)
         if later is None:
             self._paid = CALLS_A_HEAD
+            self._has_begun = True
         return later
 
     async def read_thread(self, thread_id: int) -> ThreadRead:
@@ -82,6 +92,7 @@ class Careful(Acquire, Gate):
         stopped = self._care.stopped()
         if stopped is not None:
             return Withheld(stopped.why, stopped.until_ms)
+        self._has_begun = False
         asked: list[bool] = []
 
         def noted() -> bool:
@@ -115,6 +126,7 @@ class Careful(Acquire, Gate):
             later = await self._care.place(calls)
         if later is not None:
             raise NotAsked(later.why, later.until_ms)
+        self._has_begun = False
         try:
             shown = await read()
         except AccountRefused as refused:

@@ -64,7 +64,7 @@ class Ringing:
         except LedgerUnavailable as away:
             log.warning("bell.redis_away", name=name, error=str(away))
         finally:
-            if wanted and claimed is None:
+            if claimed is None:
                 tools.gate.unused()
         return claimed
 
@@ -108,6 +108,7 @@ class Ringing:
         else:
             return worked
         finally:
+            tools.gate.unused()
             self._held.pop(lease.box, None)
         return 0
 

@@ -104,12 +104,17 @@ class Care:
                     if left is not None:
                         return left
                 self._gone_first += 1
-        if place is None or isinstance(place, Full):
-            later = await self.place(calls, is_retry=is_retry, lane=lane)
-        else:
-            later = await self._taken(place)
-        if later is not None:
-            self.not_begun()
+        has_begun = False
+        try:
+            if place is None or isinstance(place, Full):
+                later = await self.place(calls, is_retry=is_retry, lane=lane)
+            else:
+                later = await self._taken(place)
+            has_begun = later is None
+        finally:
+            # Also where Redis is away, or the claim is cancelled.
+            if not has_begun:
+                self.not_begun()
         return later
 
     async def place(self, calls: int, *, is_retry: bool = False, lane: Lane = "live") -> Later | None:

@@ -206,7 +206,9 @@ class Gate(Protocol):
         """What to ask for along with a claim, so that its first call waits for no further question."""
 
     def unused(self) -> None:
-        """The claim came to nothing, and with it what was wanted."""
+        """The claim came to nothing, or to its end: what was wanted or admitted last, and called nobody, is free
+        for others.
+        """
 
     async def admit(self, reopen: Reopen, now_ms: int, place: Place | None) -> Later | None:
         """None: go. It may wait, for seconds at most, for a place under the rate limit where `place`, which

@@ -13,11 +13,14 @@ from service.clock import SystemClock
 from service.domain.breaker import FAILURES_IN_A_ROW
 from service.domain.errors import AccountRefused, NotAsked, ReadFailed
 from service.domain.outcomes import Done, Refused, Unauthorized, Unknown, Withheld
+from service.domain.ports import Given
 from service.domain.reopens import Reopen, Status
 from tests.contract.caring import shared_care
 from workers import throttle
 from workers.careful import Careful
 from workers.throttle import FIRST_PLACES, Care
+
+HEAD = Reopen("r", "desk", "e", 1, Status.QUEUED, 1, 1)
 
 
 class Answering:
@@ -118,13 +121,12 @@ async def test_a_worker_that_leaves_begins_no_call(ledger):
 async def test_an_acquire_that_says_no_does_not_hang(ledger, ending):
     """Where Acquire asks for a pause or refuses the key, what comes after does not wait for an answer."""
     care = Care(shared_care(ledger), SystemClock())
-    careful = Careful(Answering(ending), care)
-    new = Reopen("r", "desk", "e", 1, Status.QUEUED, 1, 1)
-    for _ in range(FIRST_PLACES):
-        assert await careful.admit(new, 1_000) is None
+    first, *_ = claims = [Careful(Answering(ending), care) for _ in range(FIRST_PLACES)]
+    for careful in claims:
+        assert await careful.admit(HEAD, 1_000) is None
     with pytest.raises(ReadFailed):
-        await careful.read_case(1)
-    assert await asyncio.wait_for(careful.admit(new, 1_000), throttle.PATIENCE_SECONDS / 2) is None
+        await first.read_case(1)
+    assert await asyncio.wait_for(first.admit(HEAD, 1_000), throttle.PATIENCE_SECONDS / 2) is None
 
 
 async def test_a_few_go_first(ledger):
@@ -175,3 +177,33 @@ async def test_what_acquire_says_is_not_in_the_log(ledger, caplog):
         True,
     ]
     assert "kettle" not in "".join(told)
+
+
+async def test_who_makes_no_call_makes_room_for_others(ledger):
+    """Heads that end without a call, one after another or each with its claim, keep nobody waiting for an
+    answer that none of them asked for.
+    """
+    care = Care(shared_care(ledger, rate=1_000), SystemClock())
+    one_claim = Careful(Answering(None), care)
+    for _ in range(FIRST_PLACES + 1):
+        assert await asyncio.wait_for(one_claim.admit(HEAD, 1_000), 1) is None
+    one_claim.unused()
+    for _ in range(FIRST_PLACES + 1):
+        careful = Careful(Answering(None), care)
+        assert careful.wanted() is not None
+        assert await asyncio.wait_for(careful.admit(HEAD, 1_000, Given(0.0)), 1) is None
+        careful.unused()
+
+
+async def test_who_called_is_waited_for(ledger):
+    """A claim whose call failed stays among the few that went first: nobody knows yet how Acquire does."""
+    care = Care(shared_care(ledger, rate=1_000), SystemClock())
+    for _ in range(FIRST_PLACES):
+        careful = Careful(Answering(ReadFailed("broke")), care)
+        assert careful.wanted() is not None
+        assert await careful.admit(HEAD, 1_000, Given(0.0)) is None
+        with pytest.raises(ReadFailed):
+            await careful.read_case(1)
+        careful.unused()
+    assert Careful(Answering(None), care).wanted() is None
+    await care.aclose()

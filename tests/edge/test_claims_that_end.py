@@ -34,7 +34,9 @@ async def ledger(ledger: Ledger) -> Ledger:
 
 @pytest.mark.parametrize("error", [Fenced(), LedgerUnavailable("away")], ids=["lease lost", "Redis away"])
 async def test_a_claim_whose_worker_lives_is_not_counted(ledger: Ledger, error, monkeypatch):
-    """The claim of a worker that lost its lease, or Redis, and lives on does not count towards poison."""
+    """The claim of a worker that lost its lease, or Redis, and lives on does not count towards poison, and what
+    it wanted of Acquire is free for others.
+    """
 
     async def interrupted(claimed: Claimed, *_: object, **__: object) -> int:
         if isinstance(error, Fenced):
@@ -42,10 +44,11 @@ async def test_a_claim_whose_worker_lives_is_not_counted(ledger: Ledger, error, 
         raise error
 
     monkeypatch.setattr(ringing, "work", interrupted)
-    gate = SimpleNamespace(wanted=lambda: None)
+    gate = Mock(wanted=lambda: None)
     runtime = SimpleNamespace(ledger=ledger, tools=lambda _: SimpleNamespace(ledger=ledger.leases, gate=gate))
     for _ in range(6):
         await ringing.Ringing(runtime).answer("id-1", None)
+    assert gate.unused.call_count == 6
     claimed = await ledger.leases.claim("id-1", bell=None, token="next")
     assert isinstance(claimed, Claimed)
     assert claimed.reopen.claims == 1

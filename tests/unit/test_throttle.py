@@ -330,3 +330,19 @@ async def test_a_pause_ends_though_redis_clock_went_back():
     assert care.stopped() == Later(NOW_MS - hour_ms + 5_000, "throttled")
     care.note_time(NOW_MS - hour_ms + 5_000)
     assert care.stopped() is None
+
+
+async def test_who_was_not_let_in_by_redis_has_not_begun(clock):
+    """While Redis is away nobody begins: after it, nobody waits for an answer to what was never asked."""
+
+    def away():
+        raise LedgerUnavailable("away")
+
+    shared = Shared()
+    shared.when_asked = away
+    care = Care(shared, clock)
+    for _ in range(FIRST_PLACES + 1):
+        with pytest.raises(LedgerUnavailable):
+            await asyncio.wait_for(_begin(care), 1)
+    shared.when_asked = lambda: None
+    assert await asyncio.wait_for(_begin(care), 1) is None
