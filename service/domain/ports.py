@@ -206,8 +206,8 @@ class Gate(Protocol):
         """What to ask for along with a claim, so that its first call waits for no further question."""
 
     def unused(self) -> None:
-        """The claim came to nothing, or to its end: what was wanted or admitted last, and called nobody, is free
-        for others.
+        """The claim came to nothing, or to its end: what was wanted or admitted last, and called nobody, is
+        free for others.
         """
 
     async def admit(self, reopen: Reopen, now_ms: int, place: Place | None) -> Later | None:

@@ -34,8 +34,8 @@ async def ledger(ledger: Ledger) -> Ledger:
 
 @pytest.mark.parametrize("error", [Fenced(), LedgerUnavailable("away")], ids=["lease lost", "Redis away"])
 async def test_a_claim_whose_worker_lives_is_not_counted(ledger: Ledger, error, monkeypatch):
-    """The claim of a worker that lost its lease, or Redis, and lives on does not count towards poison, and what
-    it wanted of Acquire is free for others.
+    """The claim of a worker that lost its lease, or Redis, and lives on does not count towards poison, and
+    what it wanted of Acquire is free for others.
     """
 
     async def interrupted(claimed: Claimed, *_: object, **__: object) -> int:
