@@ -124,14 +124,20 @@ async def _contact_view(acquire: Acquire, thread_id: int, contact_id: int) -> di
 async def _with_known(
     acquire: Acquire, thread: Thread, cases: dict[int, Case], now_ms: int
 ) -> dict[int, Case]:
-    """The cases, if all known ones are among them or gone for good. One that is there but not listed shows
-    that the list lags; one that was seen a moment ago and is nowhere now shows that all of Acquire lags.
+    """The cases, if all known ones are among them or gone for good: removed, or put into another thread. One
+    that is there but not listed shows that the list lags; one that was seen a moment ago and is nowhere now
+    shows that all of Acquire lags.
     """
     for case_id in sorted(set(thread.cases) - set(cases)):
         seen_lately = now_ms - thread.cases[case_id].seen_ms < LONGEST_LAG_MS
-        if seen_lately or await acquire.read_case(case_id) is not None:
+        if seen_lately or _is_there(await acquire.read_case(case_id), thread.id):
             raise LookLags([case_id])
     return cases
+
+
+def _is_there(case: Case | None, thread_id: int) -> bool:
+    """A case that names no thread counts as one of its own: that says nothing of where it belongs."""
+    return case is not None and case.thread_id in {thread_id, case.id}
 
 
 def _new_without_text(look: Look, thread: Thread) -> bool:

@@ -257,9 +257,13 @@ def with_intents_taken_up(thread: Thread, reopen_id: str) -> Thread:
 
 
 def with_clock_set_back(thread: Thread, now_ms: int) -> Thread:
-    """The thread where Redis' clock went back since something was sent: none was sent later than now, and all
-    of it settles from now on at the latest. An end that was noted after the clock went back stands.
+    """The thread where Redis' clock went back since something was seen or sent: no case was seen and no call
+    sent later than now, and all of it settles from now on at the latest. An end that was noted after the
+    clock went back stands.
     """
+    ahead = [replace(case, seen_ms=now_ms) for case in thread.cases.values() if case.seen_ms > now_ms]
+    if ahead:
+        thread = replace(thread, cases={**thread.cases, **{case.id: case for case in ahead}})
     ahead_ms = max((intent.at_ms for intent in thread.intents), default=now_ms) - now_ms
     if ahead_ms <= 0:
         return thread

@@ -7,7 +7,7 @@ from dataclasses import replace
 from service.domain.cases import Case, Look
 from service.domain.plan import target
 from service.domain.settle import settle
-from service.domain.threads import Claim, Effect, Thread, with_claim, with_clock_set_back
+from service.domain.threads import Claim, Effect, KnownCase, Thread, with_claim, with_clock_set_back
 from tests.unit.lost import CREATE, ROOT, WORDS
 
 ABSENT = replace(CREATE, empty_looks=2, state="absent")
@@ -33,3 +33,12 @@ def test_an_end_noted_after_the_clock_went_back_stands():
     untold = replace(told, reopen_id="s", ends_by_ms=began_ms + 12_000)
     moved = with_clock_set_back(Thread(id=10, intents=(told, untold)), now_ms).intents
     assert [(each.at_ms, each.ends_by_ms) for each in moved] == [(now_ms, 500), (now_ms, now_ms + 12_000)]
+
+
+def test_a_case_was_seen_no_later_than_now():
+    """Where Redis' clock goes back an hour, a case that is gone since is not waited for as one seen just now
+    until the clock has caught up.
+    """
+    known = {11: KnownCase(11, "closed", 1, seen_ms=3_600_000), 12: KnownCase(12, "closed", 1, seen_ms=5)}
+    cases = with_clock_set_back(Thread(id=10, cases=known), 1_000).cases
+    assert [case.seen_ms for case in cases.values()] == [1_000, 5]
