@@ -40,7 +40,7 @@ def _number(written: str) -> float | None:
 def _date(written: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(written)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 

@@ -33,6 +33,8 @@ from workers.acquire.wire import Answer
         ({"retry-after": "nan"}, None),
         ({"retry-after": "soon"}, None),
         ({"retry-after": ""}, None),
+        ({"retry-after": "Mon, 23 Nov 99999999999999999999 10:00:30 GMT"}, None),
+        ({"retry-after": "Mon, 23 Nov 2026 10:00:30 +99999999999999"}, None),
         ({"retry-after": "Mon, 23 Nov 2026 10:00:30 GMT"}, 30.0),
         ({"retry-after": "Mon, 23 Nov 2026 09:00:00 GMT"}, 0.0),
         ({"retry-after": "Mon, 23 Nov 2026 10:00:30 GMT", "date": "Mon, 23 Nov 2026 10:00:20 GMT"}, 10.0),
