@@ -120,7 +120,10 @@ class Command:
         self._process: subprocess.Popen[bytes]
 
     def start(self) -> None:
-        self._process = tether.start(self._command, env=self._env)
+        try:
+            self._process = tether.start(self._command, env=self._env)
+        except OSError as error:  # no process or memory is left, for now
+            raise CannotStart(f"{self.name} does not start: {error.strerror}") from error
 
     def ended(self) -> int | None:
         return self._process.poll()

@@ -119,6 +119,9 @@ class Durably:
             # An answer may still be to come, and would be taken for another's.
             await connection.disconnect(nowait=True)
             raise NotConfirmed(f"written, but Redis refuses to confirm it: {refused}") from refused
+        if answer is None:  # redis-py says so where the time is up: this answer too may still be to come
+            await connection.disconnect(nowait=True)
+            raise NotConfirmed(f"written, but within {limit_seconds:g} s Redis did not say how far it came")
         self._wait.check(answer)
 
 

@@ -17,7 +17,7 @@ from service.domain.errors import NotConfirmed
 from service.domain.reopens import Policy
 from service.embedded import find_server
 from service.ledger import open_ledger
-from service.ledger.durably import Wait
+from service.ledger.durably import Durably, Wait
 from service.queue import Bells
 from tests.edge.events import event
 from tests.redises import Node, node, replicates, valkey
@@ -134,6 +134,33 @@ def test_a_redis_that_cannot_confirm(tmp_path):
         for _ in range(3):
             unconfirmed(site.deliver(event_id="e0"))
         assert site.stats()["accepted"] == 1
+
+
+async def test_an_answer_that_comes_too_late_is_not_taken_for_another(master: Node, replica: Node):
+    """A Redis that hangs while a write is being confirmed: that one is not, and those after it get answers of
+    their own.
+    """
+    connection = async_client(master.url)
+    echo = connection.register_script("return ARGV[1]")
+    durably = Durably(connection, Wait(replicas=1, aof=False, timeout_ms=PATIENCE_MS))
+    try:
+        _, confirm = await durably.run(echo, ["first"])
+        replica.freeze()
+        with master.client() as client:
+            confirming = asyncio.create_task(confirm())
+            await asyncio.to_thread(until, lambda: client.info("clients")["blocked_clients"])
+            master.freeze()
+        with pytest.raises(NotConfirmed):
+            await confirming
+        master.thaw()
+        replica.thaw()
+        for words in ("second", "third"):
+            answer, confirm = await durably.run(echo, [words])
+            await confirm()
+            assert answer == words.encode()
+    finally:
+        master.thaw()
+        await connection.aclose()
 
 
 def test_what_may_be_forgotten_is_not_sent(master: Node, replica: Node, tmp_path):

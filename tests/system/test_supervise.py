@@ -54,6 +54,24 @@ def test_killed_child_comes_back(supervisor, tmp_path):
     assert child._process.pid != first
 
 
+def test_a_machine_without_room_for_a_process_is_tried_again(supervisor, tmp_path, monkeypatch):
+    """Where the system starts no process just now, the child is started after a further pause."""
+    child = command("one", tmp_path)
+    supervisor.start(child)
+    os.kill(child._process.pid, signal.SIGKILL)
+    wait_until(supervisor.ended)
+    refused = []
+
+    def full(*_, **__):
+        refused.append(1)
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("service.tether.start", full)
+        wait_until(lambda: supervisor.look() or refused)
+    wait_until(lambda: supervisor.look() or not supervisor.ended())
+
+
 def test_pauses_grow(tmp_path):
     """Who ends again and again waits 0.5 s, 1 s, 2 s and so on up to 30 s; a steady minute resets that."""
     clock = SteppedClock()

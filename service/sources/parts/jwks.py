@@ -77,8 +77,8 @@ class PublishedKeys:
     def for_token(self, key_id: str | None, now: datetime) -> Keys:
         """Answer the keys as far as they are known; where a fetch is due it begins."""
         known = any(key_id in {None, each} for each, _ in self._keys)
-        fresh = self._fetched_at is not None and now - self._fetched_at < _FRESH_FOR
-        if not (known and fresh) and (self._tried_at is None or now - self._tried_at >= _BETWEEN_TRIES):
+        fresh = _is_within(_FRESH_FOR, self._fetched_at, now)
+        if not (known and fresh) and not _is_within(_BETWEEN_TRIES, self._tried_at, now):
             self._tried_at = now
             self._fetching = Future()
             threading.Thread(target=self._fetch, args=(now, self._fetching), daemon=True).start()
@@ -102,6 +102,11 @@ class PublishedKeys:
                     self._keys, self._fetched_at = found, now
         finally:
             fetching.set_result(None)
+
+
+def _is_within(span: timedelta, then: datetime | None, now: datetime) -> bool:
+    """Whether it was no longer ago than that. Where the clock was set back since, nobody knows."""
+    return then is not None and timedelta(0) <= now - then < span
 
 
 @lru_cache(maxsize=16)

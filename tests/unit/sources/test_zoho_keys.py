@@ -147,6 +147,17 @@ def test_a_key_id_not_seen_yet_is_asked_for_at_most_once_a_minute():
     assert publisher.asked == 2
 
 
+def test_a_clock_that_is_set_back_keeps_nobody_from_asking():
+    """After a failed fetch, and where the keys seem to be of later than now, they are fetched."""
+    publisher = Publisher(OSError("away"), JWKS)
+    keys = PublishedKeys(URL, publisher)
+    for hours_back in (0, 6, 12):
+        keys.for_token("key-1", NOW - timedelta(hours=hours_back))
+        settled(keys)
+    assert publisher.asked == 3
+    assert len(keys.for_token("key-1", NOW - timedelta(hours=12))) == 1
+
+
 def test_known_keys_outlive_a_failing_address():
     """Where the address fails or answers nonsense, the keys known before go on counting."""
     publisher = Publisher(
