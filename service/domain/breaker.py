@@ -30,6 +30,8 @@ FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 10.0
 STEADY_MS = 60_000
 """Closed for so long, it is taken for mended: the next pause is a first one again."""
+CLOCKS_APART_MS = 1_000
+"""So much the clock of another machine may be behind, and Redis' own was not set back."""
 
 FIRST_PACE = 8.0
 """Calls a second after a pause: a few looks, and as many calls as show whether Acquire is well."""
@@ -81,9 +83,9 @@ class Calls:
 
 def with_clock_set_back(breaker: Breaker, now_ms: int) -> Breaker:
     """The breaker where Redis' clock went back to before it was changed: its pause lasts as long as it was to
-    last, from now on, not until the clock has caught up.
+    last, from now on, not until the clock has caught up. A clock of another machine may be behind a little.
     """
-    if not now_ms < breaker.changed_ms < breaker.until_ms:
+    if not now_ms + CLOCKS_APART_MS < breaker.changed_ms < breaker.until_ms:
         return breaker
     return replace(breaker, until_ms=now_ms + breaker.until_ms - breaker.changed_ms)
 

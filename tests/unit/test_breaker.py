@@ -135,6 +135,7 @@ def test_a_pause_lasts_no_longer_where_the_clock_goes_back():
     assert now.until_ms == NOW + 5_000
     assert with_clock_set_back(now, NOW + 4_000) == now
     assert with_clock_set_back(stopped, NOW + HOUR_MS) == stopped
+    assert with_clock_set_back(stopped, NOW + HOUR_MS - 1_000) == stopped, "another machine's clock"
 
 
 def test_the_pace_grows_where_the_clock_went_back():
