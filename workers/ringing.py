@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections import deque
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 ALONE_CLAIMS = 3
 """A claim that ended its worker so often runs with nothing beside it, so that only it can be to blame."""
 RENEWALS_A_LEASE = 4
+MOST_OWED = 1_000
+"""So many leases are handed back later, where Redis was away."""
 
 log = get_logger(__name__)
 
@@ -33,6 +36,7 @@ class Ringing:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._held: dict[str, Lease] = {}
+        self._owed: deque[Lease] = deque(maxlen=MOST_OWED)
         self._alone = _Alone()
         self._goes_on = True
 
@@ -52,9 +56,19 @@ class Ringing:
             if claimed is None:
                 return 0
             if claimed.reopen.claims < ALONE_CLAIMS:
-                return await self._work(claimed, tools, nullcontext())
-        log.warning("reopen.runs_alone", reopen_id=claimed.reopen.id, claims=claimed.reopen.claims)
-        return await self._work(claimed, tools, self._alone.nothing_beside())
+                return await self._work(claimed, tools)
+            # It is not to blame for what ends this worker while it waits for its turn.
+            await self._give_back(claimed.lease)
+            tools.gate.unused()
+        return await self._answer_alone(claimed.lease.box, tools)
+
+    async def _answer_alone(self, box: str, tools: Tools) -> int:
+        async with self._alone.nothing_beside():
+            claimed = await self._claimed(box, None, tools)
+            if claimed is None:
+                return 0
+            log.warning("reopen.runs_alone", reopen_id=claimed.reopen.id, claims=claimed.reopen.claims)
+            return await self._work(claimed, tools)
 
     async def _claimed(self, name: str, bell: str | None, tools: Tools) -> Claimed | None:
         wanted, claimed = tools.gate.wanted(), None
@@ -77,6 +91,7 @@ class Ringing:
             await asyncio.sleep(length_seconds / RENEWALS_A_LEASE)
             try:
                 lost = await leases.renew(list(self._held.values()))
+                await self._hand_back_owed()
             except LedgerUnavailable as away:
                 log.warning("lease.not_renewed", error=str(away), count=len(self._held))
                 continue
@@ -88,12 +103,11 @@ class Ringing:
                 log.warning("lease.lost", box=box)
             lost_before = lost
 
-    async def _work(self, claimed: Claimed, tools: Tools, room: AbstractAsyncContextManager[None]) -> int:
+    async def _work(self, claimed: Claimed, tools: Tools) -> int:
         lease = claimed.lease
         self._held[lease.box] = lease
         try:
-            async with room:
-                worked = await work(claimed, tools, goes_on=lambda: self._goes_on)
+            worked = await work(claimed, tools, goes_on=lambda: self._goes_on)
             if not self._goes_on:
                 await self._runtime.ledger.leases.release(lease)
         except Fenced:
@@ -122,12 +136,18 @@ class Ringing:
             return
         await self._give_back(lease)
 
+    async def _hand_back_owed(self) -> None:
+        while self._owed:
+            await self._runtime.ledger.leases.release(self._owed[0])
+            self._owed.popleft()
+
     async def _give_back(self, lease: Lease) -> None:
         """The claim has ended, though not by a write: the reopen is not to blame for it."""
         try:
             await asyncio.shield(self._runtime.ledger.leases.release(lease))
         except LedgerUnavailable:
             log.warning("lease.not_handed_back", box=lease.box)
+            self._owed.append(lease)
 
 
 class _Alone:
