@@ -62,7 +62,8 @@ def main() -> int:
             leaving=leaving,
         )
     except RedisError as error:  # RQ asks at once; later on an outage is waited out
-        print(f"reopener: Redis does not answer: {error} Start it, or correct REDIS_URL.", file=sys.stderr)
+        # In one piece: the engine's thread logs meanwhile, and may get between a line and its end.
+        sys.stderr.write(f"reopener: Redis does not answer: {error} Start it, or correct REDIS_URL.\n")
         return 1
     status = worker.run()
     leaving.end(status)
