@@ -27,7 +27,7 @@ ADMIT_SECONDS = 1.5
 """An answer must come within 2 s also while Redis hangs."""
 PATIENCE_SECONDS = 0.25
 """The same where a delivery can go to the spool instead."""
-TOGETHER = 32
+TOGETHER = 16
 TOGETHER_BYTES = 1024 * 1024
 """So much is asked at once (a single delivery may be larger): others use this Redis too, and who is served in
 the meantime must not run out while many are asked for.

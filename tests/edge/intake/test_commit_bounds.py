@@ -74,13 +74,13 @@ async def test_with_a_spool_redis_has_a_quarter_of_a_second():
     assert 0.2 < clock.monotonic() - began < 1.4
 
 
-async def test_a_batch_is_32_deliveries_or_a_mebibyte():
+async def test_a_batch_is_16_deliveries_or_a_mebibyte():
     """So much is asked at once: others use this Redis too."""
     admitting = Admitting()
     commit = GroupCommit(admitting, SystemClock())
     admitting.goes_on.set()
     await ended(many(commit, 70))
-    assert [len(batch) for batch in admitting.asked] == [32, 32, 6]
+    assert [len(batch) for batch in admitting.asked] == [16, 16, 16, 16, 6]
     admitting.asked.clear()
     await ended(many(commit, 20, text="x" * 300_000))
     assert max(len(batch) for batch in admitting.asked) == 5

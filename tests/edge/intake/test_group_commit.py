@@ -32,7 +32,7 @@ async def test_what_arrives_together_is_asked_together(together, connection):
     before = await scripts_run(connection)
     answers = await asyncio.gather(*(together.admit([event(f"e{n}")]) for n in range(50)))
     assert [answer[0].verdict for answer in answers] == ["accepted"] * 50
-    assert await scripts_run(connection) - before <= 3
+    assert await scripts_run(connection) - before <= 4
     in_order = [reopen_id("desk", name).encode() for name in ("first", *(f"e{n}" for n in range(50)))]
     assert await connection.zrange("reopener:inbox:5", 0, -1) == in_order
 
