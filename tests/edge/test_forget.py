@@ -5,31 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import redis.asyncio
 import redis.exceptions
-from redis import Redis
 
-from service.clock import SystemClock
 from service.domain.errors import Conflict, LedgerUnavailable
 from service.domain.ports import Claimed, Write
-from service.domain.reopens import Policy, Status
+from service.domain.reopens import Status
 from service.domain.threads import Intent, with_intent
-from service.embedded import EmbeddedRedis
 from service.forget import Customer, forget
-from service.ledger import open_ledger
 from service.ledger.admission import HalfReply, hashed
 from service.ledger.audit import By
 from service.ledger.forgetting import Forgetting
-from service.queue import Bells
 from service.settings import load
 from tests.edge.customers import ANNA, TRACES, found_in, stage, traces
 from tests.edge.intake.spooling import receiving, tried_one
 from tests.edge.test_retention import ended, event
 from tests.edge.told import refused
-from tests.running import ROOT, Site, environment, everything, reply, site_on, until
+from tests.running import ROOT, Site, everything, reply, until
 
 IDS = {name: ANNA[name] for name in ("ticket_id", "contact_id", "thread_id")}
 WHOM = ({"contact_id": 8154711}, {"email": " Anna@Example.COM"}, {"ticket_id": "anna-4711"})
@@ -38,10 +32,6 @@ WHOM = ({"contact_id": 8154711}, {"email": " Anna@Example.COM"}, {"ticket_id": "
 @pytest.fixture(autouse=True)
 def _sure(monkeypatch):
     monkeypatch.setattr("service.forget.OUTLASTS_SECONDS", 0)
-
-
-def in_files(folder: Path) -> bytes:
-    return b"".join(each.read_bytes() for each in folder.rglob("*") if each.is_file())
 
 
 @pytest.mark.parametrize("whom", WHOM)
@@ -218,44 +208,6 @@ async def test_a_redis_that_goes_away_meanwhile_is_said_to_be_away(ledger, conne
     monkeypatch.setattr(connection, "hscan", broken)
     with pytest.raises(LedgerUnavailable):
         await ledger.forgetting.links("contact", "1", None)
-
-
-async def test_the_append_only_file_is_written_anew(tmp_path):
-    """Redis is asked to write its file without what was erased, and then nobody finds it there."""
-    server = await asyncio.to_thread(EmbeddedRedis.start, tmp_path / "redis", clock=SystemClock())
-    try:
-        with site_on(environment(tmp_path, server.url)) as site:
-            connection = redis.asyncio.Redis.from_url(server.url)
-            await stage(open_ledger(connection, Bells(Redis()), SystemClock(), policy=Policy()))
-            await connection.aclose()
-            assert b"heliotrope" in in_files(tmp_path / "redis")
-            assert site.api("POST", "/api/forget", {"contact_id": 8154711}).json()["file"] == "rewriting"
-            until(lambda: not site.redis.info("persistence")["aof_rewrite_in_progress"])
-            assert b"heliotrope" not in in_files(tmp_path / "redis")
-    finally:
-        server.stop()
-
-
-@pytest.mark.parametrize(("looks", "file"), [(50, "rewriting"), (1, "busy")])
-async def test_a_file_that_is_being_written_is_waited_for(tmp_path, monkeypatch, looks, file):
-    """Redis is at its file since before the erasing: it is asked again, and told of if that takes long."""
-    monkeypatch.setattr("service.forget.FILE_LOOKS", looks)
-    server = await asyncio.to_thread(EmbeddedRedis.start, tmp_path / "redis", clock=SystemClock())
-    try:
-        with site_on(environment(tmp_path, server.url)) as site:
-            connection = redis.asyncio.Redis.from_url(server.url)
-            await stage(open_ledger(connection, Bells(Redis()), SystemClock(), policy=Policy()))
-            await connection.aclose()
-            site.redis.config_set("rdbcompression", "no")
-            site.redis.config_set("rdb-key-save-delay", 1_000_000 // site.redis.dbsize())
-            site.redis.bgrewriteaof()
-            site.redis.config_set("rdb-key-save-delay", 0)
-            answer = site.api("POST", "/api/forget", {"contact_id": 8154711})
-            assert (answer.status_code, answer.json()["file"]) == (200, file)
-            until(lambda: not site.redis.info("persistence")["aof_rewrite_in_progress"])
-            assert (b"heliotrope" in in_files(tmp_path / "redis")) == (file == "busy")
-    finally:
-        server.stop()
 
 
 async def test_a_repeat_of_what_was_forgotten_is_a_duplicate(site: Site, ledger):
