@@ -25,8 +25,11 @@ from service.domain.threads import (
 
 READ_LAGS = 3
 """Absence is believed only after this many times the worst read lag that was measured."""
+VIEW_WAIT_SHARE = 4
+"""While the baseline's view is away, the next look waits for a quarter of the time that it has been waited for: where
+single reads fail, doubling would turn a few bad looks in a row into minutes.
+"""
 LONGEST_VIEW_WAIT_MS = 60_000
-"""Between looks that wait for the baseline's view to come back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +175,7 @@ def examine(
     settled_at_ms = intent.ends_by_ms + settle_ms
     unreadable = tuple(effect for effect, _, texts in fresh if not _readable(texts, intent.words))
     if not unreadable and _another_view(intent, look):
-        patience_ms = min(LONGEST_VIEW_WAIT_MS, max(0, now_ms - settled_at_ms))
+        patience_ms = min(LONGEST_VIEW_WAIT_MS, max(0, now_ms - settled_at_ms) // VIEW_WAIT_SHARE)
         look_again_ms = _next_look_ms(intent, now_ms, settled_at_ms) + patience_ms
         return Undecided(look_again_ms, counts=False)
     if unreadable or not _comparable(intent, look):

@@ -18,9 +18,9 @@ def look_of(view, *cases):
     return Look(root_id=10, view=view, cases={case.id: case for case in cases}, taken_ms=LONG_AFTER_MS)
 
 
-def examined(intent, look):
+def examined(intent, look, now_ms=LONG_AFTER_MS):
     thread = replace(THREAD, intents=(intent,))
-    return examine(intent, thread, look, LONG_AFTER_MS, settle_ms=SETTLE_MS)
+    return examine(intent, thread, look, now_ms, settle_ms=SETTLE_MS)
 
 
 def test_another_view_is_waited_out():
@@ -30,6 +30,21 @@ def test_another_view_is_waited_out():
     assert not verdict.counts
     assert verdict.look_again_ms > LONG_AFTER_MS + 1_000, "an hour later nobody looks every second"
     assert isinstance(examined(CREATE, look_of("thread", ROOT)), Absent)
+
+
+def test_a_few_looks_in_another_view_cost_seconds():
+    """Where each read may fail, five looks in a row that fell back are common among thousands of events."""
+    settled_ms = now_ms = CREATE.ends_by_ms + SETTLE_MS
+    for _ in range(5):
+        verdict = examined(CREATE, look_of("contact", ROOT), now_ms)
+        assert isinstance(verdict, Undecided)
+        now_ms = verdict.look_again_ms
+    assert now_ms - settled_ms < 10_000
+    for _ in range(40):
+        verdict = examined(CREATE, look_of("contact", ROOT), now_ms)
+        assert isinstance(verdict, Undecided)
+        waited_ms, now_ms = verdict.look_again_ms - now_ms, verdict.look_again_ms
+    assert 60_000 <= waited_ms <= 61_000, "where it stays away, once a minute"
 
 
 def test_the_threads_own_list_stands_for_the_fallback():
