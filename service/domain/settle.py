@@ -26,8 +26,8 @@ from service.domain.threads import (
 READ_LAGS = 3
 """Absence is believed only after this many times the worst read lag that was measured."""
 VIEW_WAIT_SHARE = 4
-"""While the baseline's view is away, the next look waits for a quarter of the time that it has been waited for: where
-single reads fail, doubling would turn a few bad looks in a row into minutes.
+"""While the baseline's view is away, each wait is a quarter of the time waited so far: where single reads
+fail, doubling it would make minutes of a few bad looks in a row.
 """
 LONGEST_VIEW_WAIT_MS = 60_000
 
