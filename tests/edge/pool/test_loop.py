@@ -1,128 +1,31 @@
-"""The worker as RQ's loop drives it: what it does of its own accord, and what it is asked to do."""
+"""The worker as RQ's loop drives it: what it does of its own accord."""
 
 from __future__ import annotations
 
 import itertools
-import json
 import signal
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import Mock, call
+from unittest.mock import call
 
 import pytest
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from rq import Queue
-from rq.job import Job, JobStatus
+from rq.job import JobStatus
 from rq.serializers import JSONSerializer
 from rq.utils import now
 from rq.worker import WorkerStatus
 
 from service.connections import PATIENT_SECONDS
-from service.queue import Bells, Lane, Ring
+from service.queue import Ring
 from tests.clocks import HandClock
-from tests.redises import free_port
+from tests.edge.pool.engines import Engine, away, bell, goes_away, steps
 from tests.running import until
 from workers import pool
 from workers.pool import LONGEST_AWAY_SECONDS, SUSPENSION_SECONDS, ConcurrentWorker
 from workers.popping import Dropped, Popped
-
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
-
-class Engine:
-    """Answers what it pops as it is told: bells, or an error."""
-
-    def __init__(self) -> None:
-        self.is_alive = True
-        self.connection = Mock()
-        self.pops: list[Callable[[], list[Popped | Dropped]]] = []
-        self.submit = Mock()
-        self.take_no_more = Mock()
-        self.drain = Mock()
-
-    def do(self, popping: Any) -> list[Popped | Dropped]:
-        popping.close()
-        return self.pops.pop(0)()
-
-
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(redis_url) as client:
-        yield client
-
-
-@pytest.fixture
-def engine() -> Engine:
-    return Engine()
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def worker(client: redis.Redis, engine: Engine, clock: HandClock) -> Iterator[ConcurrentWorker]:
-    leaving: Any = Mock(left=lambda _: 10.0, last_begin_seconds=5.0)
-    worker = ConcurrentWorker(client, engine, clock, name="w1", concurrency=8, leaving=leaving)
-    yield worker
-    if worker._bookkeeper._thread.is_alive():
-        worker._bookkeeper.finish(10)
-
-
-@pytest.fixture
-def signals_as_they_were() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-def goes_away(worker: ConcurrentWorker) -> None:
-    """From now on nothing answers at its Redis' address."""
-    worker.connection.connection_pool = redis.ConnectionPool(port=free_port(), retry=Retry(NoBackoff(), 0))
-
-
-def bell(client: redis.Redis, lane: Lane = "live") -> Popped:
-    told = Bells(client).bell("1000", lane)
-    client.hset(told.job_key, items=list(told.fields))
-    return Popped(Job.fetch(told.id, client, JSONSerializer), lane, Future())
-
-
-def away() -> list[Popped | Dropped]:
-    raise redis.ConnectionError("away")
-
-
-def steps(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """At which steps Redis was found to be away."""
-    records = [each for each in caplog.records if each.message == "worker.redis_away"]
-    return [next(step for step in STEPS if f"'step': '{step}'" in repr(vars(each))) for each in records]
-
-
-STEPS = ("suspension", "maintenance", "state", "drop", "pop", "teardown")
-
-
-@pytest.mark.usefixtures("signals_as_they_were")
-@pytest.mark.parametrize(("is_asked", "status"), [(True, 0), (False, 1)])
-def test_signals_are_heeded_before_others_see_the_worker(
-    worker: ConcurrentWorker, monkeypatch: pytest.MonkeyPatch, is_asked: bool, status: int
-):
-    """Whoever finds it in RQ may ask it to stop at once; one that ends unasked says so by its status."""
-    heeded: list[object] = []
-
-    def work(**_: object) -> None:
-        heeded.extend(signal.getsignal(number) for number in SIGNALS)
-        if is_asked:
-            worker.request_stop(signal.SIGTERM, None)
-
-    monkeypatch.setattr(worker, "work", work)
-    assert worker.run() == status
-    assert heeded == [worker.request_stop] * 3
 
 
 def test_redis_is_asked_again_and_again_while_it_is_away(
@@ -157,25 +60,6 @@ def test_redis_is_asked_again_and_again_while_it_is_away(
     assert grows[-1] == pytest.approx(LONGEST_AWAY_SECONDS, abs=0.2)
     assert 0.2 < grows[0] < 1
     assert steps(caplog) == ["pop"] * 7
-
-
-def test_a_signal_ends_the_wait_for_redis(
-    worker: ConcurrentWorker, engine: Engine, clock: HandClock, monkeypatch: pytest.MonkeyPatch
-):
-    """A worker that waits for Redis to come back leaves within moments of being asked to."""
-    slept: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        slept.append(seconds)
-        clock.moment += timedelta(seconds=seconds)
-        if len(slept) == 10:
-            worker.request_stop(signal.SIGTERM, None)
-
-    monkeypatch.setattr(pool, "time", SimpleNamespace(sleep=sleep))
-    engine.pops = [away] * 9
-    assert worker.dequeue_job_and_maintain_ttl(None) is None
-    assert len(slept) == 10
-    assert max(slept) < 0.5
 
 
 def test_rqs_loop_goes_on_where_redis_is_away(worker: ConcurrentWorker, caplog: pytest.LogCaptureFixture):
@@ -319,80 +203,6 @@ def test_a_bell_is_answered_in_its_lane_and_within_its_time(worker: ConcurrentWo
     assert engine.submit.mock_calls == [call("1000", "bell-1", "backlog", limit_seconds=60.0)]
 
 
-def test_a_worker_whose_loop_ended_leaves_as_after_a_signal(
-    worker: ConcurrentWorker, engine: Engine, client: redis.Redis, caplog: pytest.LogCaptureFixture
-):
-    """Whatever ended RQ's loop: the time to leave is bounded, what is in flight comes to its end, and the log
-    says how much that is.
-    """
-    caplog.set_level("INFO", "workers.pool")
-    worker.register_birth()
-    worker._bells = [bell(client), bell(client)]
-    worker.execute_job(worker._bells[0].job, worker.queues[0])
-    worker._bookkeeper.start()
-    worker.teardown()
-    (told,) = [each for each in caplog.records if each.message == "worker.drains"]
-    assert "'in_flight': 2" in repr(vars(told))
-    leaving: Any = worker._leaving
-    assert leaving.begin.called
-    engine.take_no_more.assert_called_with(5.0)
-    engine.drain.assert_called_once_with(leaving)
-    assert not worker._bookkeeper._thread.is_alive()
-
-
-def test_a_worker_leaves_though_redis_is_away(worker: ConcurrentWorker, caplog: pytest.LogCaptureFixture):
-    """It cannot sign off then; RQ finds out by itself."""
-    goes_away(worker)
-    worker._bookkeeper.start()
-    worker.teardown()
-    assert steps(caplog) == ["teardown"]
-
-
-def test_nothing_that_listens_is_waited_for(worker: ConcurrentWorker):
-    """The thread that listens for RQ's commands takes no time of the leave: it ends with the process."""
-    worker.register_birth()
-    worker._bookkeeper.start()
-    listening = worker.pubsub_thread = Mock()
-    worker.teardown()
-    assert not listening.join.called
-
-
-def test_the_time_to_leave_begins_at_the_signal(worker: ConcurrentWorker, engine: Engine):
-    """Not when RQ's loop comes round to it, which may hang at Redis meanwhile; nothing more is taken then."""
-    worker.request_stop(signal.SIGTERM, None)
-    leaving: Any = worker._leaving
-    assert leaving.begin.called
-    engine.take_no_more.assert_called_with(5.0)
-
-
 def test_no_command_hangs_for_long(worker: ConcurrentWorker):
     """RQ would let one hang for a minute, in which nothing is popped though another Redis has taken over."""
     assert worker.connection.connection_pool.connection_kwargs["socket_timeout"] == PATIENT_SECONDS
-
-
-@pytest.mark.parametrize("command", ["stop-execution", "stop-job"])
-def test_only_what_is_meant_is_stopped(
-    worker: ConcurrentWorker, client: redis.Redis, caplog: pytest.LogCaptureFixture, command: str
-):
-    """RQ's commands find it by its id, whatever else is in work or not registered yet; it is noted as stopped
-    before anybody learns that it ended, and the log says so.
-    """
-    meant, other, unregistered = (bell(client) for _ in range(3))
-    stopped_first: list[bool] = []
-    meant.answer.add_done_callback(
-        lambda _: stopped_first.extend(
-            each.is_stopped for each in worker._bookkeeper.running() if each.answer is meant.answer
-        )
-    )
-    worker._bells = [meant, other, unregistered]
-    worker._bookkeeper.take([pool.Running(each.job, each.lane, each.answer) for each in worker._bells])
-    running = {each.answer: each for each in worker._bookkeeper.running()}
-    worker._books.open([running[meant.answer], running[other.answer]])
-    execution = running[meant.answer].execution
-    assert execution is not None
-    ids = {"stop-execution": {"execution_id": execution.id}, "stop-job": {"job_id": meant.job.id}}
-    worker.handle_payload({"data": json.dumps({"command": command, **ids[command]}).encode()})
-    assert [each.answer.cancelled() for each in worker._bells] == [True, False, False]
-    assert stopped_first == [True]
-    (told,) = [each for each in caplog.records if each.message == "bell.stopped"]
-    assert meant.job.id in repr(vars(told))
