@@ -10,13 +10,23 @@ SHORTEST_CUT_CHARACTERS = 24
 ("thanks", "hello") begin too many other messages."""
 
 _TAG = re.compile(r"<[^<>]{0,2000}>")
+_ENDLESS_REFERENCE = re.compile(r"&#[0-9]{100,};?")
 _SPACE = re.compile(r"\s+")
 _CUT_MARKS = "….\u200b "
 
 
+def unescaped(text: str) -> str:
+    """The text with the characters that HTML's references stand for."""
+    try:
+        return html.unescape(text)
+    except ValueError:
+        # Python reads no number of thousands of digits; what is beyond Unicode anyway is shown like this.
+        return html.unescape(_ENDLESS_REFERENCE.sub("\ufffd", text))
+
+
 def normalise(text: str) -> str:
     """The words alone: unescaped (also twice), without tags, with single spaces."""
-    once = html.unescape(html.unescape(text))
+    once = unescaped(unescaped(text))
     return _SPACE.sub(" ", _TAG.sub(" ", once)).strip()
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html import unescape
 from typing import TypeAlias
+
+from service.domain.text import unescaped
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Opening:
         """Answer an attribute's value in lower case, "" where there is none."""
         for found in _ATTRIBUTE.finditer(self.attributes):
             if found[1].lower() == name:
-                return unescape(found[2].strip("\"'")).lower()
+                return unescaped(found[2].strip("\"'")).lower()
         return ""
 
 
@@ -47,7 +48,7 @@ def tokens(markup: str) -> Iterator[Token]:
     start = 0
     while (tag := _TAG_START.search(markup, start)) is not None:
         if tag.start() > start:
-            yield Text(unescape(markup[start : tag.start()]))
+            yield Text(unescaped(markup[start : tag.start()]))
         end = ends.of(tag)
         if end is None:
             yield Text("<")
@@ -62,7 +63,7 @@ def tokens(markup: str) -> Iterator[Token]:
                 end = ends.of_raw_text(name, end)
         start = end
     if start < len(markup):
-        yield Text(unescape(markup[start:]))
+        yield Text(unescaped(markup[start:]))
 
 
 class _Ends:

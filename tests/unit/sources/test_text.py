@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 
 from service.sources.parts.text import html_to_text, without_quotes
 
+ENDLESS = "9" * 5000
+"""More digits than Python reads as a number."""
+
 
 @pytest.mark.parametrize(
     ("markup", "text"),
@@ -33,6 +36,7 @@ from service.sources.parts.text import html_to_text, without_quotes
         ('<div data-class="gmail_signature">mine</div>', "mine"),
         ('<blockquote type="cite">nothing else</blockquote>', "nothing else"),
         ('<img src="data:' + "A" * 5000 + '">picture', "picture"),
+        (f"<p title='&#{ENDLESS};'>mine &#{ENDLESS}; too</p>", "mine \ufffd too"),
         ("", ""),
     ],
 )
