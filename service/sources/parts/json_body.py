@@ -13,7 +13,8 @@ def parse_json(body: bytes) -> object:
     """Answer the body's value.
 
     Refused besides broken JSON: a key that comes twice in one object (programs differ on which counts), NaN
-    and Infinity, nesting beyond what Python reads, and lone surrogates (they cannot be stored or sent on).
+    and Infinity, and nesting beyond what Python reads. Half of a surrogate pair, which cannot be stored or
+    sent on, becomes U+FFFD: senders that cut texts cut emojis too, and would send the same again.
 
     Raises:
         Malformed: always this, whatever the bytes are.
@@ -25,11 +26,9 @@ def parse_json(body: bytes) -> object:
     try:
         value = _DECODER.decode(text)
         if _ESCAPED_SURROGATE.search(text):
-            json.dumps(value, ensure_ascii=False).encode("utf-8")
+            value = _without_halves(value)
     except _DuplicateKey:
         raise Malformed("duplicate_key", "the body has an object that names the same key twice") from None
-    except UnicodeEncodeError:
-        raise Malformed("not_json", "the body has half of a surrogate pair in a string") from None
     except RecursionError:
         raise Malformed("too_deep", "the body is nested too deeply") from None
     except json.JSONDecodeError as error:
@@ -38,6 +37,12 @@ def parse_json(body: bytes) -> object:
         # NaN, Infinity, and whole numbers of more digits than Python reads.
         raise Malformed("not_json", "the body has a number that JSON does not know") from None
     return value
+
+
+def _without_halves(value: object) -> object:
+    written = json.dumps(value, ensure_ascii=False)
+    whole = written.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value if whole == written else _DECODER.decode(whole)
 
 
 class _DuplicateKey(ValueError):
