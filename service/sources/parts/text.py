@@ -94,7 +94,8 @@ _WHO_WROTE = re.compile(
 _ANY_SPACE = re.compile(r"[ \t\r\n\f]+")
 _BLANKS = re.compile(r"[ \t\u00a0]+")
 _MANY_LINE_ENDS = re.compile(r"\n{3,}")
-_UNSEEN = frozenset({"script", "style", "head", "title", "template"})
+# Without "head": its end may be left out, and all that it can hold is here.
+_UNSEEN = frozenset({"script", "style", "title", "template"})
 _PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table", "blockquote", "pre"})
 _BLOCKS = _PARAGRAPHS | {"div", "li", "tr", "section", "article", "header", "footer", "dl", "dt", "dd"}
 # Only of blockquotes: the elements around them may hold answers between the quoted lines.

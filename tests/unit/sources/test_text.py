@@ -36,6 +36,8 @@ ENDLESS = "9" * 5000
         ('<div data-class="gmail_signature">mine</div>', "mine"),
         ('<blockquote type="cite">nothing else</blockquote>', "nothing else"),
         ('<img src="data:' + "A" * 5000 + '">picture', "picture"),
+        ("<html><head><meta charset=utf-8><title>x</title><body>mine</body></html>", "mine"),
+        ("<html><head/><body>mine</body></html>", "mine"),
         (f"<p title='&#{ENDLESS};'>mine &#{ENDLESS}; too</p>", "mine \ufffd too"),
         ("", ""),
     ],
