@@ -100,7 +100,7 @@ def _author(payload: Payload, root: str) -> Author | None:
     """Who wrote the message, or whose act opened the conversation again."""
     message = pluck(payload.document, split(f"{root}target.data"))
     if not isinstance(message, dict) or "is_inbound" not in message:
-        actor = pluck(payload.document, split(f"{root}source._meta.type"))
+        actor = words(pluck(payload.document, split(f"{root}source._meta.type")))
         if actor == "teammate":
             return "agent"
         if actor in {"rule", "api"}:

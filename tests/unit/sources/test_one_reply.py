@@ -46,6 +46,15 @@ def test_fronts_inbound_and_reopen_share_the_message():
     assert isinstance(second, Accept)
 
 
+@pytest.mark.parametrize("actor", [{}, [], 1, None])
+def test_fronts_reopening_by_an_unreadable_actor_is_told_by_the_message(actor):
+    """Whatever stands where the actor's type should be, the conversation's last message says who wrote."""
+    reopen = {**body_of("front-rule"), "type": "reopen", "target": None, "source": {"_meta": {"type": actor}}}
+    event, decision = read("front", reopen, variant="rule")
+    assert event.author == "customer"
+    assert isinstance(decision, Accept)
+
+
 def test_fronts_app_and_rule_at_one_address_share_the_message():
     """With both secrets on one source, each form verifies by its own scheme, and they name one message."""
     both = BY_NAME["front-both"]
