@@ -59,6 +59,7 @@ REASONS = {
     "duplicate_key": "The body names a key twice, and programs differ on which of them counts.",
     "too_deep": "The body is nested too deeply to be read.",
     "not_object": "The body is no JSON object.",
+    "too_many_events": "The body holds more events than any helpdesk sends at once.",
     "not_one_event": "The body must hold one event.",
     "body_too_large": "The body is over 1 MiB.",
     "body_incomplete": "The connection ended before the body did.",

@@ -56,7 +56,7 @@ class Undecided(Rejected):
         self.under_way = under_way
 
 
-MalformedSlug = Literal["not_utf8", "not_json", "duplicate_key", "too_deep", "not_object"]
+MalformedSlug = Literal["not_utf8", "not_json", "duplicate_key", "too_deep", "not_object", "too_many_events"]
 
 
 class Malformed(Exception):

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from service.domain.decide import Accept, Hold, Ignore, decide
-from service.sources import KINDS, Rejected
+from service.sources import KINDS, Malformed, Rejected
+from service.sources.kind import MOST_EVENTS
 from tests.unit.sources.configured import CONFIGURED, SECRET
 from tests.unit.sources.deliveries import NOW, URL, request_of, source_of
 
@@ -170,6 +171,17 @@ def test_a_batch_is_several_events():
     events = KINDS["hubspot"].read(request_of(batch), source)
     assert [event.event_id for event in events] == ["4711-evt_1", "4711-evt_2"]
     assert all(isinstance(decide(each, KINDS["hubspot"].rules(source)), Hold) for each in events)
+
+
+@pytest.mark.parametrize("kind", ["hubspot", "zoho-desk"])
+def test_a_batch_has_a_bound(kind):
+    """A body of more events than any helpdesk sends is refused before it holds everything up."""
+    source = source_of(kind, SECRET)
+    assert len(KINDS[kind].read(request_of([{}] * MOST_EVENTS), source)) == MOST_EVENTS
+    with pytest.raises(Malformed) as malformed:
+        KINDS[kind].read(request_of([{}] * (MOST_EVENTS + 1)), source)
+    assert malformed.value.slug == "too_many_events"
+    assert str(MOST_EVENTS) in malformed.value.message
 
 
 def test_hubspots_internal_comment_is_no_reply():
