@@ -114,6 +114,13 @@ def test_only_active_cases_take_messages(sandbox: httpx.Client):
         (lambda it: reopen(it, contact=""), 400),
         (lambda it: reopen(it, thread="x"), 400),
         (lambda it: it.post(f"{BASE}/messenger/chat/create?contactId=1", content=b"no json"), 400),
+        (lambda it: it.post(f"{BASE}/messenger/chat/create?contactId=1", content=b"[" * 100_000), 400),
+        (lambda it: reopen(it, contact="\u00b2"), 400),
+        (lambda it: reopen(it, contact="9" * 5000), 400),
+        (lambda it: it.get(f"{BASE}/objects/case/\u00b2"), 400),
+        (lambda it: it.get(f"{BASE}/objects/case", params={"page": "x"}), 400),
+        (lambda it: it.get(f"{BASE}/objects/case", params={"offset": "-3"}), 400),
+        (lambda it: it.get(f"{BASE}/objects/case", params={"limit": "\u00b2"}), 400),
         (lambda it: it.get(f"{BASE}/objects/case", params={"where": "threadId|eq|1"}), 400),
         (lambda it: it.get(f"{BASE}/objects/case", params={"where": "id|gt|1"}), 400),
         (lambda it: it.get(f"{BASE}/nothing"), 404),
@@ -184,6 +191,8 @@ def test_a_rate_is_a_share(sandbox: httpx.Client):
         [{"kind": "status", "status": 99}],
         [{"kind": "delay", "seconds": "x"}],
         [{"kind": "delay", "secnds": 1}],
+        [{"kind": "lag", "seconds": 10**400}],
+        [{"kind": "delay", "count": 10**400}],
         [["status"]],
         [{}],
     ],
@@ -195,6 +204,28 @@ def test_a_fault_that_is_none(sandbox: httpx.Client, bad):
     assert answer.status_code == 400
     assert set(answer.json()["error"]) == {"code", "message"}
     assert reopen(sandbox).status_code == 502
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("faults", b"[" * 100_000),
+        ("faults", b'[{"kind": "status", "retry_after": 1e999}]'),
+        ("contacts", b"[]"),
+        ("contacts", b'{"id": 1e999}'),
+        ("contacts", b'{"id": 1, "email": 5}'),
+    ],
+)
+def test_control_takes_nothing_that_would_fail_later(sandbox: httpx.Client, path, body):
+    """A number without end, or an address that is no text, is refused at once, and calls go on."""
+    assert sandbox.post(f"/_sandbox/{path}", content=body).status_code == 400
+    assert sandbox.post(f"{BASE}/contact/list", json={"search": "customer"}).status_code == 200
+
+
+def test_a_filter_for_no_number_finds_nothing(sandbox: httpx.Client):
+    """A superscript is a digit to Python, and no id."""
+    found = sandbox.get(f"{BASE}/objects/case", params={"where": "parentId|eq|\u00b2"})
+    assert found.json()["data"]["count"] == 0
 
 
 def test_cases_can_be_closed_and_all_be_reset(sandbox: httpx.Client):

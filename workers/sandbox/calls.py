@@ -17,6 +17,7 @@ from workers.sandbox.shown import Manner
 from workers.sandbox.world import MISSING_FROM, Case, Refusal, World
 
 DEFAULT_LIMIT = 50
+LONGEST_NUMBER_DIGITS = 40
 OTHER_THREAD = 4_242
 COLUMNS: dict[str, Callable[[Case], object]] = {
     "id": lambda case: case.id,
@@ -93,18 +94,18 @@ class Calls:
         if only(faults, "list_down"):
             raise Refusal(500, "ERROR_INTERNAL", "Internal error")
         asked = [_condition(where) for where in request.every("where")]
-        by_thread = next((value for column, value in asked if column == "parentId" and value.isdigit()), None)
-        among = self._world.children(int(by_thread)) if by_thread else list(self._world.cases.values())
+        threads = [int(value) for column, value in asked if column == "parentId" and _is_number(value)]
+        among = self._world.children(threads[0]) if threads else list(self._world.cases.values())
         found = [
             case
             for case in among
             if case.shown_from_ms <= now_ms and all(str(COLUMNS[c](case)) == value for c, value in asked)
         ]
-        limit = _number(request.first("limit") or str(DEFAULT_LIMIT), "limit")
+        limit = _count(request, "limit", DEFAULT_LIMIT)
         pages = only(faults, "pages")
         limit = min(limit, pages.size) if pages else limit
-        page = int(request.first("page") or 0)
-        offset = int(request.first("offset") or page * limit)
+        page = _count(request, "page", 0)
+        offset = _count(request, "offset", page * limit)
         manner = manner_of(faults)
         return {
             "page": page,
@@ -202,7 +203,7 @@ def manner_of(faults: Sequence[Fault]) -> Manner:
 def _body(request: Request) -> dict[str, Any]:
     try:
         told = json.loads(request.body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Refusal(400, "ERROR_INVALID_INPUT", "The body is not JSON") from None
     if not isinstance(told, dict):
         raise Refusal(400, "ERROR_INVALID_INPUT", "The body is not an object")
@@ -210,12 +211,23 @@ def _body(request: Request) -> dict[str, Any]:
 
 
 def _number(told: object, name: str) -> int:
-    if isinstance(told, int | str) and not isinstance(told, bool) and str(told).isdigit():
+    if isinstance(told, int | str) and not isinstance(told, bool) and _is_number(str(told)):
         number = int(told)
-        if 0 < number < MISSING_FROM or name == "limit":
+        if 0 < number < MISSING_FROM:
             return number
         raise Refusal(404, "ERROR_RECORD_NOT_FOUND", f"{name} not found")
     raise Refusal(400, "ERROR_INVALID_INPUT", f"{name} must be a number")
+
+
+def _count(request: Request, name: str, otherwise: int) -> int:
+    told = request.first(name) or str(otherwise)
+    if not _is_number(told):
+        raise Refusal(400, "ERROR_INVALID_INPUT", f"{name} must be a number")
+    return int(told)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER_DIGITS
 
 
 def _text(told: object) -> str:

@@ -34,7 +34,7 @@ class Control:
             return _error(400, "bad_fault", str(bad))
         except Refusal as refusal:
             return _error(refusal.status, "not_found", refusal.message)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return _error(400, "bad_request", "The body must be JSON of the documented shape.")
 
     def _answered(self, request: Request) -> Answer:
@@ -61,9 +61,14 @@ class Control:
             case "GET", ["contacts"]:
                 return json_answer({"contacts": [asdict(contact) for contact in world.contacts.values()]})
             case "POST", ["contacts"]:
-                told = json.loads(request.body)
-                return json_answer(asdict(world.set_email(int(told["id"]), told.get("email"))))
+                return json_answer(self._contact(json.loads(request.body)))
         return _error(404, "not_found", f"There is no {request.method} {request.path}.")
+
+    def _contact(self, told: dict[str, Any]) -> dict[str, Any]:
+        contact_id, email = int(told["id"]), told.get("email")
+        if not isinstance(email, str | None):
+            raise TypeError
+        return asdict(self._world.set_email(contact_id, email))
 
     def _cases(self, thread_id: str | None) -> list[dict[str, Any]]:
         return [

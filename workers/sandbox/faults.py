@@ -42,6 +42,7 @@ KINDS: dict[str, str] = {
 }
 KEYS = ("kind", "rate", "on", "count", "status", "seconds", "retry_after", "body", "length", "size")
 DEFAULT_SECONDS = 1.0
+LARGEST = 1_000_000_000
 
 
 class BadFault(ValueError):
@@ -128,8 +129,8 @@ def _number(told: dict[str, Any], key: str, default: Any, convert: type[int | fl
     value = told.get(key, default)
     if value is default:
         return default
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        raise BadFault(f"{key} must be a number of 0 or more")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LARGEST:
+        raise BadFault(f"{key} must be a number from 0 to {LARGEST}")
     return convert(value)
 
 
