@@ -9,32 +9,59 @@ Status: `open` already, since the reply opened it. So Acquire's state decides.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 from service.domain.decide import Rules
 from service.domain.events import Author
 from service.sources.kind import Kind, Reading
-from service.sources.parts.conversions import html, one_of, unix_s, words
-from service.sources.parts.fields import Field, Shape, at, first_of, written_by
+from service.sources.parts.conversions import Convert, html, one_of, unix_s, words
+from service.sources.parts.fields import Field, Payload, Shape, at, first_of, has, pluck, split, written_by
 from service.sources.parts.hmac_scheme import HmacScheme
 from service.sources.parts.samples import Example
 
-# The last part is the one that the event is about.
-_PART = "data.item.conversation_parts.conversation_parts.-1"
-_TICKET_PART = "data.item.ticket_parts.ticket_parts.-1"
+T = TypeVar("T")
 
-_AUTHOR: Field[Author] = at(
-    f"{_PART}.author.type",
-    one_of(
-        {
-            "user": "customer",
-            "lead": "customer",
-            "contact": "customer",
-            "admin": "agent",
-            "team": "agent",
-            "bot": "system",
-        }
-    ),
-    f"{_TICKET_PART}.author.type",
+_CONVERSATION_PART = "data.item.conversation_parts.conversation_parts.-1"
+"""An event of a conversation lists the part that it is about."""
+_TICKET_PARTS = "data.item.ticket_parts.ticket_parts"
+"""A ticket lists all of its parts, and what workflows do with a reply comes after it."""
+
+_TO_CONVERSATION_PART, _TO_TICKET_PARTS = split(_CONVERSATION_PART), split(_TICKET_PARTS)
+
+_WRITER: Convert[Author] = one_of(
+    {
+        "user": "customer",
+        "lead": "customer",
+        "contact": "customer",
+        "admin": "agent",
+        "team": "agent",
+        "bot": "system",
+    }
 )
+
+
+def _part(payload: Payload) -> Mapping[str, object] | None:
+    """The part that the event is about: of a ticket, the newest that a customer wrote, else the last one."""
+    last = pluck(payload.document, _TO_CONVERSATION_PART)
+    if isinstance(last, dict):
+        return last
+    parts = pluck(payload.document, _TO_TICKET_PARTS)
+    found = [each for each in parts if isinstance(each, dict)] if isinstance(parts, list) else []
+    customers = [each for each in found if _WRITER(pluck(each, ("author", "type"))) == "customer"]
+    return next(reversed(customers or found), None)
+
+
+def _of_part(path: str, convert: Convert[T]) -> Field[T]:
+    way = split(path)
+    return Field(
+        f"{_CONVERSATION_PART}.{path}",
+        lambda payload: convert(pluck(_part(payload), way)),
+        lambda payload: has(_part(payload), way),
+    )
+
+
+_AUTHOR: Field[Author] = _of_part("author.type", _WRITER)
 
 _EVENT = Shape(
     event_id=at("id", words),
@@ -42,16 +69,12 @@ _EVENT = Shape(
     ticket_id=at("data.item.id", words),
     ticket_status=at("data.item.state", words, "data.item.ticket_state"),
     author=_AUTHOR,
-    is_public=at(f"{_PART}.part_type", one_of({"note": False}, True), f"{_TICKET_PART}.part_type"),
-    text=at(f"{_PART}.body", html, f"{_TICKET_PART}.body"),
-    message_id=at(f"{_PART}.id", words, f"{_TICKET_PART}.id"),
+    is_public=_of_part("part_type", one_of({"note": False}, True)),
+    text=_of_part("body", html),
+    message_id=_of_part("id", words),
     customer_email=first_of(
         at("data.item.user.email", words),
-        written_by(
-            _AUTHOR,
-            "customer",
-            field=at(f"{_PART}.author.email", words, f"{_TICKET_PART}.author.email"),
-        ),
+        written_by(_AUTHOR, "customer", field=_of_part("author.email", words)),
     ),
     customer_external_id=at(
         "data.item.user.user_id",

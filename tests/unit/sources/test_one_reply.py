@@ -36,6 +36,35 @@ def test_intercoms_two_topics_share_the_part():
     assert one.message_id
 
 
+def ticket_of_intercom(*parts):
+    document = {**body_of("intercom"), "topic": "ticket.contact.replied"}
+    del document["data"]["item"]["conversation_parts"]
+    document["data"]["item"]["ticket_parts"] = {"type": "ticket_part.list", "ticket_parts": list(parts)}
+    return document
+
+
+OF_CUSTOMER = {"id": "1", "part_type": "comment", "body": "<p>old</p>", "author": {"type": "user"}}
+OF_AGENT = {"id": "2", "part_type": "comment", "body": "<p>theirs</p>", "author": {"type": "admin"}}
+OF_CUSTOMER_AGAIN = {**OF_CUSTOMER, "id": "3", "body": "<p>new</p>"}
+OF_WORKFLOW = {"id": "4", "part_type": "ticket_state_updated_by_workflow", "author": {"type": "bot"}}
+
+
+def test_intercoms_ticket_tells_of_the_customers_newest_part():
+    """A ticket lists every part it has: what a workflow did with the reply does not stand for the reply."""
+    parts = [OF_CUSTOMER, OF_AGENT, OF_CUSTOMER_AGAIN, OF_WORKFLOW]
+    event, decision = read("intercom", ticket_of_intercom(*parts))
+    assert (event.message_id, event.text, event.author) == ("3", "new", "customer")
+    assert isinstance(decision, Accept)
+
+
+@pytest.mark.parametrize("part", [OF_AGENT, OF_WORKFLOW])
+def test_intercoms_ticket_without_a_part_of_the_customer_is_no_reply(part):
+    """Where nobody but agents and workflows wrote, the last of them did."""
+    event, decision = read("intercom", ticket_of_intercom(part))
+    assert event.message_id == part["id"]
+    assert isinstance(decision, Ignore)
+
+
 def test_fronts_inbound_and_reopen_share_the_message():
     """A reply and the reopening it causes are one, with the customer's words in either."""
     inbound = body_of("front-rule")
