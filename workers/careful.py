@@ -99,6 +99,7 @@ class Careful(Acquire, Gate):
             asked.append(may_send())
             return asked[-1]
 
+        began_ms = self._care.now_ms()
         outcome = await self._acquire.send(sending, may_send=noted)
         match outcome:
             case Done() | Misplaced() | Refused():
@@ -106,7 +107,7 @@ class Careful(Acquire, Gate):
             case NotSent() if asked and not asked[-1]:
                 log.warning("send.forbidden", reopen_id=sending.reopen.id)
             case NotSent(error) | Unknown(error):
-                self._care.failed(error)
+                self._care.failed(error, began_ms)
             case Unauthorized(http_status):
                 self._care.heard()
                 # Without the words of who refused: a proxy may repeat what was sent, the customer's words.
@@ -127,6 +128,7 @@ class Careful(Acquire, Gate):
         if later is not None:
             raise NotAsked(later.why, later.until_ms)
         self._has_begun = False
+        began_ms = self._care.now_ms()
         try:
             shown = await read()
         except AccountRefused as refused:
@@ -134,18 +136,18 @@ class Careful(Acquire, Gate):
             log.error("account.refused", http_status=refused.http_status)  # noqa: TRY400 - as in `send`
             raise
         except ReadFailed as failure:
-            self._note(failure)
+            self._note(failure, began_ms)
             raise
         self._care.answered()
         return shown
 
-    def _note(self, failure: ReadFailed) -> None:
+    def _note(self, failure: ReadFailed, began_ms: int) -> None:
         """An answer that says no to this one question is an answer; a `Retry-After` is neither."""
         if failure.retry_after_seconds is not None:
             self._care.heard()
             return
         status = failure.http_status
         if status is None or status < 400 or status >= 500 or status == 408:
-            self._care.failed(str(failure))
+            self._care.failed(str(failure), began_ms)
         else:
             self._care.answered()

@@ -40,7 +40,8 @@ class Care:
     def __init__(self, shared: SharedCare, clock: Clock) -> None:
         self._shared = shared
         self._clock = clock
-        self._answered = self._failed = 0
+        self._answered = 0
+        self._failed: list[int] = []
         self._detail = ""
         self._noted_at = float("-inf")
         self._noting: asyncio.Task[None] | None = None
@@ -67,7 +68,7 @@ class Care:
 
     def stopped(self) -> Later | None:
         """Whether Acquire is to be left alone now, as far as this process knows."""
-        now_ms = self._now_ms()
+        now_ms = self.now_ms()
         breaker = self._breaker = with_clock_set_back(self._breaker, now_ms)
         if breaker.state(now_ms) == "open":
             return Later(breaker.until_ms, breaker.why)
@@ -129,7 +130,7 @@ class Care:
                 return place
             case Spent(later_ms):
                 spread_ms = int(random.uniform(0, LONGEST_SPREAD_MS))
-                return Later(self._now_ms() + later_ms + spread_ms, "retry_budget")
+                return Later(self.now_ms() + later_ms + spread_ms, "retry_budget")
             case Given(wait_seconds):
                 return await self._wait(wait_seconds) or self.stopped()
 
@@ -171,7 +172,7 @@ class Care:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._no_places.wait()
-            return Later(self._now_ms(), LEAVING)
+            return Later(self.now_ms(), LEAVING)
         return None
 
     def answered(self) -> None:
@@ -187,9 +188,9 @@ class Care:
         """
         self._answered_at, self._gone_first = self._clock.monotonic(), 0
 
-    def failed(self, detail: str) -> None:
-        """Acquire, or the way to it, failed."""
-        self._failed += 1
+    def failed(self, detail: str, began_ms: int) -> None:
+        """Acquire, or the way to it, failed a call that began at this time of Redis'."""
+        self._failed.append(began_ms)
         self._detail = detail
         self._note_soon()
 
@@ -198,7 +199,7 @@ class Care:
             await asyncio.wait([self._noting], timeout=NOTE_SECONDS)
             self._noting.cancel()
 
-    def _now_ms(self) -> int:
+    def now_ms(self) -> int:
         """Redis' time, as far as this process knows."""
         return self._clock.now_ms() + self._ahead_ms
 
@@ -209,7 +210,7 @@ class Care:
     async def _note(self) -> None:
         while self._answered or self._failed:
             answered, failed, detail = self._answered, self._failed, self._detail
-            self._answered, self._failed, self._detail = 0, 0, ""
+            self._answered, self._failed, self._detail = 0, [], ""
             self._noted_at = self._clock.monotonic()
             try:
                 await self._decide(answered, failed, detail)
@@ -217,7 +218,7 @@ class Care:
                 log.warning("calls.not_noted", error=str(away))
                 return
 
-    async def _decide(self, answered: int, failed: int, detail: str) -> None:
+    async def _decide(self, answered: int, failed: list[int], detail: str) -> None:
         noted, calls, now_ms = await self._shared.note(answered, failed)
         self.note_time(now_ms)
         before = with_clock_set_back(noted, now_ms)

@@ -71,7 +71,8 @@ class Breaker:
 @dataclass(frozen=True, slots=True)
 class Calls:
     """How calls of the whole account ended. `answered` and `failed` are those reported now, `row` counts
-    failures since the last answer, the others are sums over the latest `WINDOW_SECONDS`.
+    failures since the last answer, the others are sums over the latest `WINDOW_SECONDS`. A call that failed
+    is among them only if it began after the breaker last changed.
     """
 
     answered: int

@@ -49,14 +49,15 @@ class Care:
         asked = packed(self.wanted(calls, lane))
         return place_from(await self._scripts.run("reserve", "1" if is_retry else "0", asked))
 
-    async def note(self, answered: int, failed: int) -> tuple[Breaker, Calls, int]:
-        """Note how calls ended; returns the breaker, how the latest calls did, and Redis' time."""
+    async def note(self, answered: int, failed: Sequence[int]) -> tuple[Breaker, Calls, int]:
+        """Note how calls ended: how many were answered, and of those that failed when they began, by Redis'
+        clock. Returns the breaker, how the latest calls did, and Redis' time.
+        """
         saved = 0.0 if self.rate else self._share * answered
-        row = await self._scripts.run("calls", answered, failed, WINDOW_SECONDS, str(saved), str(self.most))
-        calls = Calls(
-            answered, failed, row=int(row[1]), lately_answered=int(row[2]), lately_failed=int(row[3])
-        )
-        return breaker_from(_pairs(row[4])), calls, int(row[0])
+        row = await self._scripts.run("calls", answered, WINDOW_SECONDS, str(saved), str(self.most), *failed)
+        now_ms, counted, in_a_row, lately_answered, lately_failed = (int(each) for each in row[:5])
+        calls = Calls(answered, counted, in_a_row, lately_answered, lately_failed)
+        return breaker_from(_pairs(row[5])), calls, now_ms
 
     async def change(self, before: Breaker, to: Breaker, detail: str) -> bool:
         """Compare and set: False where somebody else changed it meanwhile."""

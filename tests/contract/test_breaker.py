@@ -17,17 +17,18 @@ LATER = 60_000
 async def test_counts_are_shared(ledger, connection):
     """Failures noted by several processes add up, and one answer ends the row."""
     one, two = shared_care(ledger), shared_care(ledger)
-    await one.note(0, 3)
-    _, calls, _ = await two.note(0, 2)
+    now_ms = await redis_ms(connection)
+    await one.note(0, [now_ms] * 3)
+    _, calls, _ = await two.note(0, [now_ms] * 2)
     assert (calls.row, calls.lately_failed) == (5, 5)
-    _, calls, _ = await one.note(1, 0)
+    _, calls, _ = await one.note(1, [])
     assert (calls.row, calls.lately_answered, calls.lately_failed) == (0, 1, 5)
 
 
 async def test_one_of_two_deciders_wins(ledger):
     """Of two processes that decide from the same state, the second changes nothing."""
     shared = shared_care(ledger)
-    before, _, now_ms = await shared.note(0, FAILURES_IN_A_ROW)
+    before, _, now_ms = await shared.note(0, [LATER] * FAILURES_IN_A_ROW)
     assert await shared.change(before, Breaker("acquire_failing", now_ms + LATER, True, 1), "x")
     assert not await shared.change(before, Breaker("acquire_failing", now_ms + LATER, True, 1), "x")
 
@@ -37,7 +38,7 @@ async def test_stats_tell_the_truth(ledger, connection):
     care = Care(shared_care(ledger), SystemClock())
     assert await breaker_state(ledger, connection) == "closed"
     for _ in range(FAILURES_IN_A_ROW):
-        care.failed("it broke")
+        care.failed("it broke", care.now_ms())
     await care.aclose()
     account = await ledger.counts.account(await redis_ms(connection))
     assert (account.breaker, account.why, account.detail) == ("open", "acquire_failing", "it broke")
@@ -47,7 +48,7 @@ async def test_stats_tell_the_truth(ledger, connection):
     await care.aclose()
     await asyncio.sleep(0)
     if await breaker_state(ledger, connection) != "closed":  # noted within a second of the last time
-        care.failed("x")
+        care.failed("x", care.now_ms())
         await care.aclose()
     assert await breaker_state(ledger, connection) == "closed"
     assert await connection.hget("reopener:breaker", "detail") == b""
@@ -87,13 +88,13 @@ async def test_a_shorter_pause_does_not_end_a_longer_one(ledger, connection):
 async def test_an_acquire_that_is_well_is_asked_half_as_much_after_a_retry_after(ledger, connection):
     """Where calls were answered until Acquire asked for a pause, half as many a second are a start."""
     shared = shared_care(ledger)
-    await shared.note(1_000, 0)
+    await shared.note(1_000, [])
     await ledger.leases.stop_account("throttled", await redis_ms(connection), "wait", probes=False)
-    before, _, _ = await shared.note(0, 0)
+    before, _, _ = await shared.note(0, [])
     assert before.pace == 50
     await connection.hset("reopener:breaker", mapping={"until_ms": 1, "changed_ms": 1})
     await ledger.leases.stop_account("throttled", await redis_ms(connection), "wait", probes=False)
-    assert (await shared.note(0, 0))[0].pace == 25
-    before, _, _ = await shared.note(1_000, 0)
+    assert (await shared.note(0, []))[0].pace == 25
+    before, _, _ = await shared.note(1_000, [])
     assert await shared.change(before, Breaker("acquire_failing", 1, True, 1, pace=FIRST_PACE), "x")
-    assert (await shared.note(0, 0))[0].pace == FIRST_PACE
+    assert (await shared.note(0, []))[0].pace == FIRST_PACE

@@ -150,7 +150,7 @@ async def test_a_probe_does_not_wait_for_an_answer(ledger):
     for _ in range(FIRST_PLACES):
         await care.begin(3, is_retry=False, lane="live")
     for _ in range(FAILURES_IN_A_ROW):
-        care.failed("no whole answer")
+        care.failed("no whole answer", care.now_ms())
     await care.aclose()
     assert care.stopped() is not None
     care._breaker = replace(care._breaker, until_ms=1)

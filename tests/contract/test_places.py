@@ -67,7 +67,7 @@ async def test_without_a_rate_limit_the_budget_follows_the_calls(ledger):
     shared = shared_care(ledger, share=0.5)
     while isinstance(await shared.reserve(3, is_retry=True), Given):
         pass
-    await shared.note(12, 0)
+    await shared.note(12, [])
     places = [await shared.reserve(3, is_retry=True) for _ in range(3)]
     assert [type(place) for place in places] == [Given, Given, Spent]
 
@@ -129,7 +129,7 @@ async def test_the_pace_is_raised_and_lifted(ledger, connection):
     await connection.hset("reopener:breaker", mapping={"until_ms": 1, "paced_ms": 1})
     care.answered()
     await care.aclose()
-    before, _, _ = await shared.note(0, 0)
+    before, _, _ = await shared.note(0, [])
     assert before.pace == 2 * FIRST_PACE
     assert await shared.change_pace(before, 0)
     assert not await shared.change_pace(before, 64)
@@ -182,7 +182,7 @@ async def test_what_waited_for_a_person_comes_back_at_a_pace(ledger, connection)
     places = [await shared.reserve(1) for _ in range(round(FIRST_PACE))]
     assert places == [Given(0.0)] * round(FIRST_PACE)
     assert isinstance(await shared.reserve(100), Full)
-    before, _, _ = await shared.note(1, 0)
+    before, _, _ = await shared.note(1, [])
     assert before.pace == FIRST_PACE
     assert before.state(before.paced_ms) == "closed"
     assert after_calls(before, Calls(1, 0, 0, 1, 0), before.paced_ms + PACE_MS).pace == 2 * FIRST_PACE

@@ -31,10 +31,21 @@ async def test_a_quarantine_lasts_as_long_as_it_was_to_last(ledger: Ledger, conn
 async def test_calls_from_before_are_not_the_latest(ledger: Ledger, connection: redis.asyncio.Redis):
     """What was answered an hour ahead says nothing of how Acquire does now."""
     shared = shared_care(ledger)
-    second = await redis_ms(connection) // 1000 + 3_600
+    began_ms = await redis_ms(connection)
+    second = began_ms // 1000 + 3_600
     await connection.hset("reopener:calls", mapping={f"{second}:a": 500, f"{second}:f": 500})
-    _, calls, _ = await shared.note(1, 2)
+    _, calls, _ = await shared.note(1, [began_ms] * 2)
     assert (calls.lately_answered, calls.lately_failed) == (1, 2)
+
+
+async def test_an_outage_is_seen_though_the_breaker_changed_an_hour_ahead(
+    ledger: Ledger, connection: redis.asyncio.Redis
+):
+    """When a call began tells nothing then, and all that fail count."""
+    now_ms = await redis_ms(connection)
+    await connection.hset("reopener:breaker", "changed_ms", now_ms + HOUR_MS)
+    _, calls, _ = await shared_care(ledger).note(0, [now_ms] * 8)
+    assert (calls.failed, calls.row) == (8, 8)
 
 
 async def test_an_alert_is_sent_all_the_same(ledger: Ledger, connection: redis.asyncio.Redis):

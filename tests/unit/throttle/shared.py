@@ -44,6 +44,6 @@ class Shared:
         return self.is_first
 
     async def note(self, answered, failed):
-        self.noted.append((answered, failed))
+        self.noted.append((answered, len(failed)))
         await self.when_noted()
-        return self.breaker, Calls(answered, failed, failed, answered, failed), self.now_ms
+        return self.breaker, Calls(answered, len(failed), len(failed), answered, len(failed)), self.now_ms

@@ -47,7 +47,7 @@ async def test_nobody_waits_for_a_first_answer_where_all_stopped(clock):
     waiting = _begin(care)
     await asyncio.sleep(0)
     care.leave(0.0)
-    assert await asyncio.wait_for(waiting, 10) == Later(care._now_ms(), LEAVING)
+    assert await asyncio.wait_for(waiting, 10) == Later(care.now_ms(), LEAVING)
 
 
 async def test_who_gives_up_its_places_waits_for_no_first_answer(clock):
@@ -56,7 +56,7 @@ async def test_who_gives_up_its_places_waits_for_no_first_answer(clock):
     waiting = _begin(care)
     await asyncio.sleep(0)
     care.give_up_places()
-    assert await asyncio.wait_for(waiting, 10) == Later(care._now_ms(), LEAVING)
+    assert await asyncio.wait_for(waiting, 10) == Later(care.now_ms(), LEAVING)
 
 
 async def test_a_claim_does_not_pass_who_waits_to_begin(clock):

@@ -37,7 +37,7 @@ async def test_answers_are_noted_many_at_a_time(clock):
     await answered(1)
     assert shared.noted == [(1, 0), (10, 0)]
     await answered(3)
-    care.failed("broke")
+    care.failed("broke", NOW_MS)
     await answered(0)
     assert shared.noted == [(1, 0), (10, 0), (3, 1)]
 
@@ -50,7 +50,7 @@ async def test_what_comes_while_redis_is_told_is_told_next(clock):
     shared.when_noted = goes_on.wait
     care = Care(shared, clock)
     for _ in range(5):
-        care.failed("broke")
+        care.failed("broke", NOW_MS)
         await asyncio.sleep(0)
     assert shared.noted == [(0, 1)]
     goes_on.set()
@@ -67,11 +67,11 @@ async def test_what_redis_does_not_hear_is_told_in_the_log(clock, caplog):
     shared = Shared()
     shared.when_noted = away
     care = Care(shared, clock)
-    care.failed("broke")
+    care.failed("broke", NOW_MS)
     await care._noting
     assert [each.message for each in caplog.records] == ["calls.not_noted"]
     shared.when_noted = at_once
-    care.failed("broke again")
+    care.failed("broke again", NOW_MS)
     await care._noting
     assert shared.noted == [(0, 1), (0, 1)]
 
@@ -97,8 +97,8 @@ async def test_who_decides_for_all_says_so(caplog, breaker, answered, told, is_f
     if answered:
         care.answered()
     else:
-        care._failed = FAILURES_IN_A_ROW - 1
-        care.failed("the words of a customer")
+        care._failed = [NOW_MS] * (FAILURES_IN_A_ROW - 1)
+        care.failed("the words of a customer", NOW_MS)
     await care._noting
     lines = [(each.message, repr(vars(each))) for each in caplog.records]
     if told is None or not is_first:
