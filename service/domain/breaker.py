@@ -21,10 +21,12 @@ from service.domain.backoff import ceiling_seconds
 
 FAILING = "acquire_failing"
 FAILURES_IN_A_ROW = 8
+ROWS_BY_CHANCE = 0.001
+"""An Acquire that is merely unsteady is worked with: only a row that so few windows would see by chance is an
+outage. Where three of ten fail, among 500 calls a second, eight in a row come every half minute."""
 FEWEST_CALLS = 30
 FAILED_SHARE = 0.6
-"""An Acquire that is merely unsteady is worked with: where three calls in ten fail by chance, eighteen of
-thirty fail once in 1,700 times and eight in a row once in 15,000."""
+"""Where three calls in ten fail by chance, eighteen of thirty fail once in 1,700 times."""
 WINDOW_SECONDS = 10
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 10.0
@@ -109,8 +111,17 @@ def after_calls(breaker: Breaker, calls: Calls, now_ms: int) -> Breaker:
 
 def _too_many_failed(calls: Calls) -> bool:
     lately = calls.lately_answered + calls.lately_failed
-    share_failed = calls.lately_failed >= FAILED_SHARE * lately
-    return calls.row >= FAILURES_IN_A_ROW or (lately >= FEWEST_CALLS and share_failed)
+    if lately >= FEWEST_CALLS and calls.lately_failed >= FAILED_SHARE * lately:
+        return True
+    return calls.row >= FAILURES_IN_A_ROW and _rows_by_chance(calls) < ROWS_BY_CHANCE
+
+
+def _rows_by_chance(calls: Calls) -> float:
+    """How many such rows a window would bring if calls failed as often as those before this row did."""
+    before = calls.lately_answered + calls.lately_failed - calls.row
+    if before < FEWEST_CALLS:
+        return 0.0
+    return before * ((calls.lately_failed - calls.row) / before) ** calls.row
 
 
 def _is_well(breaker: Breaker, calls: Calls, now_ms: int) -> bool:

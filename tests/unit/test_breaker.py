@@ -28,6 +28,11 @@ def _calls(answered=0, failed=0, row=0, lately=(0, 0)):
         (_calls(failed=1, row=7, lately=(0, 7)), False),
         (_calls(failed=1, row=8, lately=(0, 8)), True),
         (_calls(failed=1, row=8, lately=(1_000, 8)), True),  # a sudden end, after a good time
+        (_calls(failed=1, row=8, lately=(700, 308)), False),  # three in ten of a thousand fail: by chance
+        (_calls(failed=1, row=11, lately=(700, 311)), False),
+        (_calls(failed=1, row=12, lately=(700, 312)), True),
+        (_calls(failed=1, row=8, lately=(15, 22)), True),  # too few to tell how often calls failed before
+        (_calls(failed=1, row=30, lately=(0, 12)), True),  # a row that is longer than the window
         (_calls(answered=1, failed=1, row=1, lately=(9, 20)), False),  # too few to judge by
         (_calls(answered=1, failed=1, row=1, lately=(12, 18)), True),
         (_calls(answered=1, failed=1, row=1, lately=(13, 17)), False),
