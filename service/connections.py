@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import redis
 import redis.asyncio
@@ -82,12 +82,17 @@ def fault_of(url: str) -> str | None:
     """
     is_sentinel = urlsplit(url).scheme == SENTINEL_SCHEME
     try:
-        pool = sync_client(url).connection_pool
-        if not is_sentinel:
-            pool.make_connection()
-    except (TypeError, ValueError, redis.RedisError):
+        for client in (sync_client(url), async_client(url)):
+            if not is_sentinel:
+                client.connection_pool.make_connection()
+            if client.connection_pool.get_encoder().decode_responses:
+                return "must not ask for decode_responses: what is stored is not all text"
+    except (AttributeError, TypeError, ValueError, redis.RedisError):
         if is_sentinel:
-            return "must be redis+sentinel://host:port,host:port/master_name, and /0 for a database behind it"
+            return (
+                "must be redis+sentinel://host:port,host:port/master_name, with /0 for a database"
+                " and ?ssl=1 for TLS behind it"
+            )
         return "has something behind its question mark that a client of Redis does not take"
     return None
 
@@ -179,8 +184,10 @@ def _sentinel(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any], dic
     if not addresses or not master:
         raise ValueError("REDIS_URL must be redis+sentinel://host:port,host:port/master_name[/db]")
     own: dict[str, Any] = {"db": int(db or 0)}
-    if parse_qs(parts.query).get("ssl") == ["1"]:
+    if parts.query == "ssl=1":
         own["ssl"] = True
+    elif parts.query:  # to pass over what was asked for could mean a connection without TLS
+        raise ValueError("REDIS_URL may have ?ssl=1 behind it, and nothing else")
     names = {"username": unquote(user) or None, "password": unquote(password) or None}
     return addresses, master, own, {name: value for name, value in names.items() if value}
 

@@ -193,7 +193,7 @@ def _redis_url_fault(url: str) -> str | None:
     try:
         parts = urlsplit(url)
         if scheme == "unix":
-            has_path = bool(parts.path.strip("/"))
+            has_path = bool(parts.path.strip("/")) and not parts.hostname
             return fault_of(url) if has_path else "must name the socket's path: unix:///run/redis.sock"
         if scheme == "redis+sentinel":
             has_sentinel = bool(parts.netloc.rpartition("@")[2])

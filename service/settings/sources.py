@@ -108,7 +108,7 @@ def _kind_name(table: Table, kinds: Mapping[str, Kind]) -> str:
         for key in table:
             if meant := nearest(key, ["kind"]):
                 table.fault(key, f"unknown key{meant}")
-    elif name and name not in kinds:
+    elif isinstance(table.raw("kind"), str) and name not in kinds:
         table.fault("kind", f"unknown{nearest(name, kinds)} (known: {', '.join(sorted(kinds))})")
     return name
 

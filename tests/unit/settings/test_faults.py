@@ -75,6 +75,11 @@ class TestFaults:
         assert 'did you mean "zendesk"?' in fault
         assert "standard, static, zendesk, zoho-desk" in fault
 
+    def test_an_empty_kind_is_unknown(self, faults):
+        """An empty kind is no kind: nothing could be read of its deliveries."""
+        (fault,) = faults(SUPPORT.replace("standard", ""))
+        assert fault.startswith("sources.support.kind: unknown")
+
     def test_options_that_the_kind_refuses(self, faults):
         """What the kind finds wrong with its own keys is a fault under the source's name."""
         toml = SUPPORT.replace("standard", "static") + 'auth = "body"'
@@ -178,6 +183,12 @@ class TestFaults:
             ("REDIS_URL", "redis+sentinel://localhost:26379"),
             ("REDIS_URL", "redis+sentinel://localhost:26379/main/first"),
             ("REDIS_URL", "redis+sentinel://localhost:port/main"),
+            ("REDIS_URL", "redis+sentinel://localhost:26379/main?ssl=true"),
+            ("REDIS_URL", "redis+sentinel://localhost:26379/main?db=3"),
+            ("REDIS_URL", "unix://run/redis.sock"),
+            ("REDIS_URL", "redis://localhost:6379/0?decode_responses=false"),
+            ("REDIS_URL", "redis://localhost:6379/0?cache_config=any"),
+            ("REDIS_URL", "rediss://localhost/0?ssl_validate_ocsp=true"),
             ("REDIS_URL", "redis://localhost:6379/0?nothing=1"),
             ("REDIS_URL", "unix:///run/redis.sock?db=first"),
             ("REDIS_URL", "rediss://localhost/0?ssl_cert_reqs=nothing"),
