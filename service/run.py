@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-import signal
 import socket
 import sys
 import time
@@ -25,6 +24,7 @@ from service import demo
 from service.clock import Clock
 from service.embedded import FolderBusy, FolderLock
 from service.settings import Settings
+from service.stopping import on_stop
 from service.supervise import CannotStart, Command, RedisChild, Supervisor
 
 _READY_LIMIT_SECONDS = 60.0
@@ -68,8 +68,7 @@ class _StopSignals:
 
     def __init__(self) -> None:
         self.received = False
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._note)
+        on_stop(self._note)
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:
         self.received = True

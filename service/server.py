@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import ref
@@ -13,6 +12,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from service import collector
 from service.answers import error
 from service.bounded import Bounded
+from service.stopping import on_stop
 from service.whole import EXTENSION, Outbox
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ def run(serving: uvicorn.Config, announce: Callable[[socket.socket], None] = lam
     they count from the first moment, and end nothing but the serving.
     """
     server = uvicorn.Server(serving)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, server.handle_exit)
+    on_stop(server.handle_exit)
     try:
         listening = serving.bind_socket()
     except SystemExit:

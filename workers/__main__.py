@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import socket
 import sys
 from pathlib import Path
@@ -18,6 +17,7 @@ from service import collector, logs
 from service.clock import SystemClock
 from service.connections import sync_client
 from service.settings import SettingsError, load
+from service.stopping import on_stop
 from workers.engine import Engine
 from workers.leaving import Leaving
 from workers.pool import ConcurrentWorker
@@ -34,8 +34,7 @@ Python's 5 ms the engine waits so long, with a bell in hand, while RQ's registri
 def main() -> int:
     """The status to end with; once it was at work, the process ends within."""
     arguments = _arguments()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, _end)
+    on_stop(_end)
     sys.setswitchinterval(SWITCH_SECONDS)
     logs.configure(sys.stderr)
     try:

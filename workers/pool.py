@@ -23,7 +23,6 @@ The three files lean on these internals of RQ 3.0, which tests/contract/test_rq_
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,6 +38,7 @@ from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 from service.connections import PATIENT_SECONDS
 from service.logs import get_logger
 from service.queue import CONCURRENCY_FIELD, QUEUE_NAME, QUEUE_NAMES
+from service.stopping import on_stop
 from workers import leaving
 from workers.books import Bookkeeper, Books, Running
 from workers.popping import Dropped, Popped, Popper
@@ -189,8 +189,7 @@ class ConcurrentWorker(BaseWorker):
             bell.answer.cancel()
 
     def _install_signal_handlers(self) -> None:
-        super()._install_signal_handlers()
-        signal.signal(signal.SIGHUP, self.request_stop)
+        on_stop(self.request_stop)
 
     # RQ asks more often than there is news, and its loop ends where Redis is away just then.
 

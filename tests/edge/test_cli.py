@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import redis
 from click.testing import CliRunner, Result
+from rq import Worker
 
 from service.cli import main
 from service.version import VERSION
@@ -235,6 +238,30 @@ def test_a_signal_drains_every_role(redis_url, tmp_path: Path, number):
         until(lambda: site.stats().get("workers"))
         assert ended(worker, number) == 0
         assert site.stats()["workers"] == 0
+
+
+def test_a_hangup_that_nohup_ignores_ends_no_role(redis_url, tmp_path: Path):
+    """Under nohup, `run`, `serve`, `work` and `sandbox` go on where the terminal is closed."""
+    variables = running.environment(
+        tmp_path,
+        redis_url,
+        REOPENER_PORT="0",
+        ACQUIRE_BASE_URL="http://127.0.0.1:9",
+        ACQUIRE_ACCOUNT_ID="x",
+        ACQUIRE_API_KEY="key-for-tests-only",
+    )
+    log, workers = tmp_path / "log", redis.Redis.from_url(redis_url)
+    for command, is_at_work in (
+        (("-m", "service", "run"), lambda: "Ctrl-C stops everything" in log.read_text()),
+        (("-m", "service", "serve"), lambda: "startup complete" in log.read_text()),
+        (("-m", "service", "work"), lambda: Worker.count(workers)),
+        (("-m", "service", "sandbox", "--port", "0"), lambda: "listening on" in log.read_text()),
+    ):
+        with process(*command, variables=variables, log=log, within=("nohup",)) as started:
+            until(is_at_work)
+            ignored = re.search(r"SigIgn:\s*([0-9a-f]+)", Path(f"/proc/{started.pid}/status").read_text())
+            assert int(ignored[1], 16) & 1 << signal.SIGHUP - 1, command
+            assert ended(started, signal.SIGTERM) == 0
 
 
 def test_a_draining_worker_finishes_its_call(redis_url, tmp_path: Path):
