@@ -8,11 +8,11 @@ however it dies. What is made at the first start (admin token, demo source) is k
 from __future__ import annotations
 
 import errno
-import os
 import secrets
 import socket
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
@@ -22,6 +22,7 @@ import httpx
 
 from service import demo
 from service.clock import Clock
+from service.data_folder import keep, kept
 from service.embedded import FolderBusy, FolderLock
 from service.settings import Settings
 from service.stopping import on_stop
@@ -134,17 +135,26 @@ class _Run:
         _say(f"admin token  {admin_token}")
         if on_sandbox and demo_secret:
             self._show_sample(demo_secret, admin_token)
+        elif shows_demo and not demo_secret:
+            _say("sample       none: where sources = {...}, no further one can be put beside yours")
 
     def _kept_admin_token(self) -> str:
         return _kept(self._data_dir / "admin-token", lambda: secrets.token_urlsafe(32))
 
-    def _configure_demo(self) -> str:
-        """Add the demo source to a copy of the user's file that the children read; answer its secret."""
+    def _configure_demo(self) -> str | None:
+        """Add the demo source to a copy of the user's file that the children read; answer its secret.
+
+        None where the file takes no further table, since it says `sources = {...}`.
+        """
+        users = self._cwd / (self._env.get("REOPENER_CONFIG") or "reopener.toml")
+        text = f"{users.read_text('utf-8') if users.exists() else ''}\n{demo.TABLE}"
+        try:
+            tomllib.loads(text)
+        except tomllib.TOMLDecodeError:
+            return None
         secret = _kept(self._data_dir / "demo-secret", demo.new_secret)
-        users = self._cwd / self._env.get("REOPENER_CONFIG", "reopener.toml")
-        text = users.read_text("utf-8") if users.exists() else ""
         config = self._data_dir / "with-demo-source.toml"
-        config.write_text(f"{text}\n{demo.TABLE}", "utf-8")
+        config.write_text(text, "utf-8")
         self._env |= {"REOPENER_CONFIG": str(config), demo.SECRET_VARIABLE: secret}
         return secret
 
@@ -152,7 +162,7 @@ class _Run:
         """On the port it had last time where that is free, so that what was noted of it stays true."""
         kept_port = self._data_dir / "sandbox-port"
         port = _same_port_or_any(int(_kept(kept_port, lambda: "0")))
-        kept_port.write_text(str(port), "ascii")
+        keep(kept_port, str(port))
         origin = f"http://127.0.0.1:{port}"
         self._env |= {
             "ACQUIRE_ACCOUNT_ID": "sandbox",
@@ -240,11 +250,12 @@ def _say(line: str) -> None:
 
 
 def _kept(path: Path, make: Callable[[], str]) -> str:
-    """What the file holds, made at the first call; nobody else can read it."""
-    if not path.exists():
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(make())
-    return path.read_text("utf-8")
+    """What the file holds, made at the first call."""
+    text = kept(path)
+    if text is None:
+        text = make()
+        keep(path, text)
+    return text
 
 
 def _port_for_receiver(host: str, port: int, clock: Clock) -> int:

@@ -24,12 +24,12 @@ def probe_spool(settings: Settings) -> Iterator[Finding]:
     if not settings.spool_mb:
         return
     folder = settings.data_dir / "spool"
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    existing = next(path for path in (folder, *folder.parents) if os.access(path, os.F_OK))
     if not (existing.is_dir() and os.access(existing, os.W_OK)):
         yield Finding(
             "error",
             "spool_unusable",
-            f"the spool cannot be kept in {folder}: {existing} cannot be written",
+            f"the spool cannot be kept in {folder}: {existing} cannot be written by this user",
             "set REOPENER_DATA_DIR to a folder on a disk that lasts, or leave REOPENER_SPOOL_MB unset",
         )
         return

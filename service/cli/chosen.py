@@ -12,6 +12,7 @@ from typing import Any
 from service import demo
 from service.cli.opened import tool_settings
 from service.cli.told import Ended
+from service.data_folder import kept
 from service.settings import Secret, Settings, SettingsError, SourceSettings, load_source
 from service.settings.tables import nearest
 from service.sources import KINDS
@@ -21,9 +22,8 @@ def source_named(settings: Settings, name: str) -> SourceSettings:
     """The source of that name, or the only one of that kind."""
     if name in settings.sources:
         return settings.sources[name]
-    kept = settings.data_dir / "demo-secret"
-    if name == demo.SOURCE and kept.is_file():
-        return SourceSettings(name=name, kind="standard", secrets=(Secret(kept.read_text("utf-8")),))
+    if name == demo.SOURCE and (secret := kept(settings.data_dir / "demo-secret")):
+        return SourceSettings(name=name, kind="standard", secrets=(Secret(secret),))
     of_kind = [source for source in settings.sources.values() if source.kind == name]
     if len(of_kind) == 1:
         return of_kind[0]

@@ -16,6 +16,7 @@ from service.cli.opened import with_ledger
 from service.cli.told import Ended, as_json, facts, table
 from service.clock import SystemClock
 from service.connections import async_client
+from service.data_folder import kept
 from service.domain.errors import NotFound
 from service.domain.reopens import Page, Reopen, Status
 from service.ledger import Ledger
@@ -138,9 +139,9 @@ def _attempt_row(attempt: dict[str, Any]) -> tuple[object, ...]:
 
 def _add_kept_token(environ: dict[str, str]) -> None:
     """Beside `reopener run` the admin token is the one that it made and keeps."""
-    kept = Path(environ.get("REOPENER_DATA_DIR") or ".reopener") / "admin-token"
-    if not environ.get("REOPENER_ADMIN_TOKEN") and kept.is_file():
-        environ["REOPENER_ADMIN_TOKEN"] = kept.read_text("utf-8")
+    token = kept(Path(environ.get("REOPENER_DATA_DIR") or ".reopener") / "admin-token")
+    if token is not None and not environ.get("REOPENER_ADMIN_TOKEN"):
+        environ["REOPENER_ADMIN_TOKEN"] = token
 
 
 _json = as_json

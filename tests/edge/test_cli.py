@@ -149,6 +149,23 @@ def test_send_goes_through_the_front_door(site: Site):
         assert call(site, "send", source, *url).exit_code == 0
 
 
+@pytest.mark.parametrize("arguments", [("check",), ("send", "demo")])
+def test_a_data_folder_of_somebody_else_is_passed_over(redis_url, tmp_path: Path, arguments):
+    """Beside a run of another user's, what it keeps is not read, and nothing falls over it."""
+    variables = running.environment(tmp_path, redis_url, REOPENER_ADMIN_TOKEN="", REOPENER_SPOOL_MB="1")
+    folder = Path(variables["REOPENER_DATA_DIR"])
+    folder.mkdir(mode=0o000)
+    as_nobody_special = ("setpriv", "--bounding-set=-all") if os.geteuid() == 0 else ()
+    log = tmp_path / "log"
+    command = ("-m", "service", *arguments)
+    with process(*command, variables=variables, log=log, within=as_nobody_special) as tool:
+        assert tool.wait(30) in {1, 2}
+    assert "Traceback" not in log.read_text()
+    assert {"check": f"{folder} cannot be written by this user", "send": "no source demo"}[
+        arguments[0]
+    ] in log.read_text()
+
+
 def test_send_tells_what_went_wrong(site: Site):
     """An unknown source ends with 2 and the nearest name; a refusal, and nobody there, with 1."""
     unknown = call(site, "send", "suport", "--url", site.origin)

@@ -160,6 +160,37 @@ def test_a_sample_is_sent_beside_sources_of_ones_own(tmp_path, port):
         assert [(each["thread_id"], each["status"]) for each in told["reopens"]] == [(1683, "reopened")]
 
 
+def test_what_a_full_disk_left_empty_is_made_anew(tmp_path, port):
+    """Files that were begun and not written are made at the next start; an empty REOPENER_CONFIG is none."""
+    folder = tmp_path / ".reopener"
+    folder.mkdir()
+    for name in ("admin-token", "demo-secret", "sandbox-port"):
+        (folder / name).touch(0o600)
+    with running(tmp_path, port, REOPENER_CONFIG="") as run:
+        run.wait_for(r"new case id (\d+)")
+        token = run.wait_for(r"admin token\s+(\S+)")
+        assert run.api("/api/stats", token)["accepted"] == 1
+
+
+def test_a_token_put_there_by_hand_opens(tmp_path, port):
+    """A token that somebody wrote into the data folder counts without the line's end behind it."""
+    (tmp_path / ".reopener").mkdir()
+    (tmp_path / ".reopener" / "admin-token").write_text("chosen-by-hand-0123456789\n", "utf-8")
+    with running(tmp_path, port) as run:
+        assert run.wait_for(r"admin token\s+(\S+)") == "chosen-by-hand-0123456789"
+        assert run.api("/api/stats", "chosen-by-hand-0123456789")
+
+
+def test_a_file_that_takes_no_further_source_runs_without_a_sample(tmp_path, port):
+    """Where the user's sources are an inline table, all starts, and why there is no sample is told."""
+    (tmp_path / "reopener.toml").write_text(
+        'sources = { support = { kind = "standard", secret_env = "SUPPORT_SECRET" } }\n', "utf-8"
+    )
+    with running(tmp_path, port, SUPPORT_SECRET=demo.new_secret()) as run:
+        run.wait_for(r"sample +(none): where sources")
+        assert httpx.get(f"{run.url}/webhooks/support").status_code == httpx.codes.OK
+
+
 def test_starting_again_finds_earlier_records(tmp_path, port):
     """After a clean stop and a new start, all earlier records are there, and the token is the same."""
     with running(tmp_path, port) as run:
