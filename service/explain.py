@@ -104,7 +104,7 @@ def request_from(text: str) -> Request:
     """The request that a file describes. Raises `NotARequest`."""
     try:
         told = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NotARequest(f"it is not JSON: {error}") from None
     if not isinstance(told, dict):
         raise NotARequest('it must be an object: {"method", "url", "headers", "body"}')
@@ -114,12 +114,16 @@ def request_from(text: str) -> Request:
     url = told.get("url", "http://localhost/")
     if not isinstance(url, str):
         raise NotARequest("url must be a string")
+    try:
+        query = urlsplit(url).query
+    except ValueError as error:
+        raise NotARequest(f"url is none: {error}") from None
     return Request(
         method=str(told.get("method", "POST")).upper(),
         url=url,
         headers={name.lower(): value for name, value in headers.items()},
         body=_body(told),
-        query=dict(parse_qsl(urlsplit(url).query, keep_blank_values=True)),
+        query=dict(parse_qsl(query, keep_blank_values=True)),
     )
 
 

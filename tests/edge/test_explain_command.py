@@ -143,6 +143,28 @@ def test_a_slip_of_the_pen_is_wrong_usage(tmp_path, arguments, word):
     assert word in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("no json", "JSON"),
+        ("[" * 100_000, "JSON"),
+        ("[]", "object"),
+        ('{"url": "http://[x"}', "url"),
+        ('{"headers": {"a": 1}}', "headers"),
+        ('{"body_base64": "!"}', "base64"),
+    ],
+)
+def test_a_file_that_is_no_request_leaves_the_others_explained(tmp_path, text, word):
+    """What is wrong with it is said, the next file is explained, and the exit status tells."""
+    bad, good = tmp_path / "bad.json", tmp_path / "good.json"
+    bad.write_text(text, "utf-8")
+    good.write_text(json.dumps(as_file(BY_NAME["freshdesk"].sample())), "utf-8")
+    result = CliRunner().invoke(main, ["explain", "--kind", "freshdesk", "--json", str(bad), str(good)])
+    assert result.exit_code == 1
+    assert any("bad.json" in line and word in line for line in result.stderr.splitlines())
+    assert len(json.loads(result.stdout)["events"]) == 1
+
+
 def test_it_tells_a_person_step_by_step(tmp_path):
     """Without --json: verified or why not, then each field, and the decision with its reason in words."""
     path = tmp_path / "request.json"
