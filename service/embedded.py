@@ -267,7 +267,7 @@ def _wait_until_ready(
                 deadline = clock.monotonic() + _SILENCE_LIMIT_SECONDS
                 if on_loading:
                     on_loading(float(client.info("persistence").get("loading_loaded_perc", 0)))
-            except redis.ConnectionError:
+            except (redis.ConnectionError, redis.TimeoutError):
                 if not started.is_alive() or clock.monotonic() > deadline:
                     raise EmbeddedRedisError(
                         f"the embedded Redis did not start: {_last_words(folder)}"

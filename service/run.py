@@ -226,8 +226,9 @@ class _Run:
 
         def answers() -> bool:
             for ended, status in self._supervisor.ended():
+                where = f"in {self._data_dir}/redis/redis.log" if ended == RedisChild.name else "above"
                 raise CannotStart(
-                    f"the {ended} ended with status {status} before all was ready; why is said above"
+                    f"the {ended} ended with status {status} before all was ready; why is said {where}"
                 )
             try:
                 return self._http.get(url).status_code == httpx.codes.OK

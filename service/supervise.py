@@ -156,6 +156,8 @@ class RedisChild:
             self._server = EmbeddedRedis.start(self._data_dir, clock=self._clock, on_loading=self._on_loading)
         except EmbeddedRedisError as error:
             raise CannotStart(str(error)) from error
+        except OSError as error:  # no process, memory or disk is left, for now
+            raise CannotStart(f"{self.name} does not start: {error}") from error
         self.url = self._server.url
 
     def ended(self) -> int | None:

@@ -30,6 +30,15 @@ print(server.pid, flush=True)
 time.sleep(600)
 """
 
+SILENT = f"""#!{sys.executable}
+import socket, sys, time
+if sys.argv[1:] != ["--version"]:
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(sys.argv[sys.argv.index("--unixsocket") + 1])
+    listening.listen()
+    time.sleep(600)
+"""
+
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., EmbeddedRedis]]:
@@ -191,6 +200,17 @@ def test_data_that_cannot_be_read(start, tmp_path):
     folder.mkdir()
     (folder / "appendonly.aof").write_bytes(b"this is no append-only file\r\n")
     with pytest.raises(EmbeddedRedisError, match=r"[Bb]ad file format.*redis\.log"):
+        start()
+
+
+def test_server_that_says_nothing(start, tmp_path, monkeypatch):
+    """A server that takes connections and never answers is given up on, with a sentence."""
+    silent = tmp_path / "redis-server"
+    silent.write_text(SILENT)
+    silent.chmod(0o755)
+    monkeypatch.setattr(embedded, "find_server", lambda: silent)
+    monkeypatch.setattr(embedded, "_SILENCE_LIMIT_SECONDS", 0.5)
+    with pytest.raises(EmbeddedRedisError, match="did not start"):
         start()
 
 

@@ -22,12 +22,21 @@ import pytest
 
 from service import demo
 from service.clock import SystemClock
+from service.embedded import find_server
 from service.settings import Secret, SourceSettings
 from service.sources import KINDS
 
 ROOT = Path(__file__).parents[2]
 START_LIMIT_SECONDS = 60.0
 DRAIN_LIMIT_SECONDS = 120.0
+ENDS_ONCE_IT_IS_NEEDED = """#!/bin/sh
+[ "$1" = --version ] && exec {server} --version
+{server} "$@" &
+until [ -e {folder}/sandbox-port ]; do sleep 0.05; done
+kill $!
+wait $!
+exit 1
+"""
 
 
 @dataclass(slots=True)
@@ -241,6 +250,16 @@ def test_what_cannot_start_says_so_in_a_line(tmp_path, command, variables, statu
     )
     assert (ended.returncode, words in ended.stderr) == (status, True), ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_redis_that_ends_at_once_leads_to_its_log(tmp_path, port):
+    """Where Redis ends before all is up, the run ends and says where Redis' own words are."""
+    program = tmp_path / "redis-server"
+    program.write_text(ENDS_ONCE_IT_IS_NEEDED.format(server=find_server(), folder=tmp_path / ".reopener"))
+    program.chmod(0o755)
+    with running(tmp_path, port, PATH=f"{tmp_path}:{os.environ['PATH']}") as run:
+        assert run.process.wait(30) == 1
+    assert f"why is said in {tmp_path}/.reopener/redis/redis.log" in run.output
 
 
 def test_killing_the_whole_tree_loses_nothing(tmp_path, port):

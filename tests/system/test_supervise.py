@@ -72,6 +72,17 @@ def test_a_machine_without_room_for_a_process_is_tried_again(supervisor, tmp_pat
     wait_until(lambda: supervisor.look() or not supervisor.ended())
 
 
+def test_a_machine_without_room_starts_no_redis(tmp_path, monkeypatch):
+    """Where the system starts no process just now, Redis cannot be started: no fault of another kind."""
+
+    def full(*_, **__):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("service.tether.start", full)
+    with pytest.raises(CannotStart, match="Resource temporarily unavailable"):
+        RedisChild(tmp_path, clock=SystemClock()).start()
+
+
 def test_pauses_grow(tmp_path):
     """Who ends again and again waits 0.5 s, 1 s, 2 s and so on up to 30 s; a steady minute resets that."""
     clock = SteppedClock()
