@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from starlette.responses import Response
     from starlette.types import ASGIApp
 
 LIVE_PATH = "/live"
 KEEP_ALIVE_SECONDS = 30
 DRAIN_SECONDS = 10
+RETRY_AFTER_SECONDS = 5
 
 
 def config(app: ASGIApp, *, host: str, port: int) -> uvicorn.Config:
@@ -46,7 +49,7 @@ def config(app: ASGIApp, *, host: str, port: int) -> uvicorn.Config:
 
 
 class CannotListen(Exception):
-    """The address is taken, or is none of this machine's."""
+    """The address is taken, is none of this machine's, or is not for us; the message says which."""
 
 
 def run(serving: uvicorn.Config, announce: Callable[[socket.socket], None] = lambda _: None) -> bool:
@@ -61,10 +64,11 @@ def run(serving: uvicorn.Config, announce: Callable[[socket.socket], None] = lam
     on_stop(server.handle_exit)
     try:
         listening = serving.bind_socket()
-    except SystemExit:
-        raise CannotListen from None
-    # Its address has been told, so whoever connects from now on waits, and is not refused.
-    listening.listen(serving.backlog)
+        # Its address has been told, so whoever connects from now on waits, and is not refused.
+        listening.listen(serving.backlog)
+    except (SystemExit, OSError) as error:  # uvicorn would end the process over it
+        reason = error.__context__ if isinstance(error, SystemExit) else error
+        raise CannotListen(reason.strerror if isinstance(reason, OSError) else "") from None
     announce(listening)
     collector.leave_alone_what_is_there()
     server.run(sockets=[listening])
@@ -72,7 +76,7 @@ def run(serving: uvicorn.Config, announce: Callable[[socket.socket], None] = lam
 
 
 class Protocol(Bounded):
-    """Answers what is no HTTP in the shape of all our errors, and ends endless answers at shutdown.
+    """Answers what is no HTTP in the shape of all our errors, and ends at shutdown what would not end.
 
     Before anything else is written, or the connection ends, what is ready is sent.
     """
@@ -84,10 +88,14 @@ class Protocol(Bounded):
     def shutdown(self) -> None:
         self._outbox.send()
         cycle: RequestResponseCycle | None = self.cycle
-        if cycle is not None and not cycle.response_complete and cycle.scope["path"] == LIVE_PATH:
+        if cycle is None or cycle.response_complete:
+            super().shutdown()
+        elif cycle.scope["path"] == LIVE_PATH:
             self.transport.close()
         else:
             super().shutdown()
+            # uvicorn, which counts from a moment later, would then answer with a bare 500.
+            self.loop.call_later(DRAIN_SECONDS, self._give_up, cycle)
 
     def eof_received(self) -> None:
         self._outbox.send()
@@ -101,7 +109,19 @@ class Protocol(Bounded):
 
     def send_400_response(self, msg: str) -> None:
         self._outbox.send()
-        refusal = error(400, "not_http", f"{msg} Send HTTP/1.1, with one Content-Length or chunks.")
-        lines = [b"HTTP/1.1 400 Bad Request", *(b": ".join(header) for header in refusal.raw_headers)]
+        self._refuse(error(400, "not_http", f"{msg} Send HTTP/1.1, with one Content-Length or chunks."))
+
+    def _give_up(self, cycle: RequestResponseCycle) -> None:
+        """Whoever is not done with its request in all that time is to send it again."""
+        if not cycle.response_started and not cycle.disconnected:
+            words = "This receiver stops, and waited in vain for the rest. Send it again: it counts once."
+            self._refuse(error(503, "stopping", words, retry_after_seconds=RETRY_AFTER_SECONDS))
+            cycle.disconnected = True
+            cycle.message_event.set()
+
+    def _refuse(self, refusal: Response) -> None:
+        """Answer past the app, and end the connection."""
+        status = HTTPStatus(refusal.status_code)
+        lines = [f"HTTP/1.1 {status} {status.phrase}".encode(), *map(b": ".join, refusal.raw_headers)]
         self.transport.write(b"\r\n".join([*lines, b"connection: close", b"", bytes(refusal.body)]))
         self.transport.close()

@@ -38,9 +38,10 @@ def serve() -> None:
     config = server.config(app, host=settings.host, port=settings.port)
     try:
         came_up = server.run(config)
-    except server.CannotListen:
+    except server.CannotListen as error:
         raise Ended(
-            f"cannot listen on {settings.host} port {settings.port}: end what uses it, or set REOPENER_PORT"
+            f"cannot listen on {settings.host} port {settings.port}: {error};"
+            " end what uses it, or set REOPENER_HOST and REOPENER_PORT to where it can be"
         ) from None
     sys.exit(0 if came_up else 1)
 

@@ -53,10 +53,8 @@ def main() -> int:
     )
     try:
         server.run(config, _announce)
-    except server.CannotListen:
-        print(
-            f"sandbox: cannot listen on {arguments.host} port {arguments.port}: it is taken", file=sys.stderr
-        )
+    except server.CannotListen as error:
+        print(f"sandbox: cannot listen on {arguments.host} port {arguments.port}: {error}", file=sys.stderr)
         return 1
     return 0
 
