@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -93,5 +94,7 @@ def test_check_finds_a_place_that_keeps_nothing(tmp_path: Path, make, monkeypatc
     settings = load(variables, role="tool", cwd=ROOT)
     assert {each.code for each in probe_spool(settings)} == {"spool_disk_small"}
     make(settings.data_dir)
-    monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
+    access = os.access
+    # Root may write everywhere.
+    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK and access(path, mode))
     assert {each.code for each in probe_spool(settings)} == {"spool_unusable"}
