@@ -97,6 +97,13 @@ def fault_of(url: str) -> str | None:
     return None
 
 
+def words_of(error: Exception) -> str:
+    """What redis-py says, but for the clients and all their settings, which it writes out where no sentinel
+    answers.
+    """
+    return str(error).partition(" : <")[0]
+
+
 class _Pool(SentinelConnectionPool):
     """Closes its connections to the sentinels too."""
 

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from service import collector, logs
 from service.clock import SystemClock
-from service.connections import sync_client
+from service.connections import sync_client, words_of
 from service.settings import SettingsError, load
 from service.stopping import on_stop
 from workers.engine import Engine
@@ -62,7 +62,9 @@ def main() -> int:
         )
     except RedisError as error:  # RQ asks at once; later on an outage is waited out
         # In one piece: the engine's thread logs meanwhile, and may get between a line and its end.
-        sys.stderr.write(f"reopener: Redis does not answer: {error} Start it, or correct REDIS_URL.\n")
+        sys.stderr.write(
+            f"reopener: Redis does not answer: {words_of(error)} Start it, or correct REDIS_URL.\n"
+        )
         return 1
     status = worker.run()
     leaving.end(status)

@@ -35,6 +35,9 @@ def judge_settings(settings: Settings) -> Iterator[Finding]:
     elif _is_weak(settings.admin_token.reveal()):
         message = "REOPENER_ADMIN_TOKEN can be guessed, and it opens the dashboard and /api"
         yield Finding("error", "admin_token_weak", message, token_mend)
+    if settings.viewer_token is not None and _is_weak(settings.viewer_token.reveal()):
+        message = "REOPENER_VIEWER_TOKEN can be guessed, and it shows customers' words"
+        yield Finding("error", "viewer_token_weak", message, token_mend)
     if not settings.sources:
         message = "no source is configured: every webhook is answered with 404"
         yield Finding("warning", "source_missing", message, "add a [sources.NAME] table to the TOML file")

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TypeAlias
 
 import httpx
 from redis import exceptions
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from rq.suspension import WORKERS_SUSPENDED
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
@@ -22,44 +19,33 @@ from service.check.finding import Finding
 from service.check.of_redis import RedisState
 from service.check.spool import probe_spool
 from service.clock import Clock
-from service.connections import SENTINEL_SCHEME
+from service.connections import SENTINEL_SCHEME, async_client, words_of
 from service.ledger.sweeps import SWEEPERS_KEY
 from service.queue import QUEUE_NAME
 from service.settings import Secret, Settings, SettingsError
 
 PROBE_SECONDS = 5
 
-Connect: TypeAlias = Callable[[str], Redis]
 
-
-async def check(
-    settings: Settings | SettingsError, *, clock: Clock, connect: Connect | None = None
-) -> list[Finding]:
+async def check(settings: Settings | SettingsError, *, clock: Clock) -> list[Finding]:
     """Answer all findings, in the order settings, Redis, workers, Acquire; none means nothing to mend.
 
     `settings` are those read for the role `tool`, which may lack anything, or the faults found in them.
-    `connect` makes a client of a Redis URL, by default of those that redis-py knows.
     """
     if isinstance(settings, SettingsError):
         return findings.settings_faults(settings)
     in_redis, in_acquire = await asyncio.gather(
-        _probe_redis(settings, clock, connect or _connect), _probe_acquire(settings, clock)
+        _probe_redis(settings, clock), _probe_acquire(settings, clock)
     )
     return [*findings.judge_settings(settings), *probe_spool(settings), *in_redis, *in_acquire]
 
 
-def _connect(url: str) -> Redis:
-    return Redis.from_url(
-        url, retry=Retry(NoBackoff(), 0), socket_connect_timeout=PROBE_SECONDS, socket_timeout=PROBE_SECONDS
-    )
-
-
-async def _probe_redis(settings: Settings, clock: Clock, connect: Connect) -> list[Finding]:
+async def _probe_redis(settings: Settings, clock: Clock) -> list[Finding]:
     url = settings.redis_url
     if url is None:
         return [of_redis.redis_missing()]
     try:
-        async with asyncio.timeout(PROBE_SECONDS), _client(connect, url) as client:
+        async with asyncio.timeout(PROBE_SECONDS), _client(url) as client:
             state = await _redis_state(client)
     except (exceptions.RedisError, OSError) as error:
         finding = of_redis.redis_refused if _is_refusal(error) else of_redis.redis_out_of_reach
@@ -72,8 +58,8 @@ async def _probe_redis(settings: Settings, clock: Clock, connect: Connect) -> li
 
 
 @asynccontextmanager
-async def _client(connect: Connect, url: Secret) -> AsyncIterator[Redis]:
-    client = connect(url.reveal())
+async def _client(url: Secret) -> AsyncIterator[Redis]:
+    client = async_client(url.reveal())
     try:
         yield client
     finally:
@@ -154,4 +140,4 @@ def _date(answer: httpx.Response) -> datetime | None:
 
 
 def _words_of(error: Exception) -> str:
-    return str(error) or f"nothing within {PROBE_SECONDS} s"
+    return words_of(error) or f"nothing within {PROBE_SECONDS} s"

@@ -15,7 +15,6 @@ from service.check import check as find_faults
 from service.cli.opened import with_ledger
 from service.cli.told import Ended, as_json, facts, table
 from service.clock import SystemClock
-from service.connections import async_client
 from service.data_folder import kept
 from service.domain.errors import NotFound
 from service.domain.reopens import Page, Reopen, Status
@@ -34,7 +33,7 @@ def check(*, as_json: bool) -> None:
         settings = load(environ, role="tool", cwd=Path.cwd())
     except SettingsError as error:
         settings = error
-    findings = asyncio.run(find_faults(settings, clock=SystemClock(), connect=async_client))
+    findings = asyncio.run(find_faults(settings, clock=SystemClock()))
     for finding in findings:
         if as_json:
             _json(asdict(finding))

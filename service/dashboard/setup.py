@@ -13,7 +13,6 @@ from service.alerts.sending import try_all
 from service.alerts.transitions import known_from
 from service.asking import Unclear, id_of
 from service.check import check
-from service.connections import async_client
 from service.dashboard.door import by
 from service.dashboard.door import field as sent
 from service.dashboard.rendering import render
@@ -120,7 +119,7 @@ class SetupPages:
     async def _findings(self) -> Sequence[Finding]:
         now = self.clock.monotonic()
         if self.checked.at is None or now - self.checked.at > CHECKED_SECONDS:
-            found = await check(self.settings, clock=self.clock, connect=async_client)
+            found = await check(self.settings, clock=self.clock)
             self.checked.at, self.checked.findings = (
                 now,
                 [finding for finding in found if finding.code != "acquire_missing"],

@@ -62,6 +62,11 @@ class TestSecrets:
         """A short or monotonous admin token is found."""
         assert await codes(replace(settings, admin_token=Secret(token))) == ["admin_token_weak"]
 
+    async def test_weak_viewer_token(self, settings, working):
+        """A viewer token that can be guessed is found too; one that cannot is well, and so is none."""
+        assert await codes(replace(settings, viewer_token=Secret("viewer"))) == ["viewer_token_weak"]
+        assert await codes(replace(settings, viewer_token=Secret(STRONG))) == []
+
     @pytest.mark.parametrize(
         ("kind", "options", "secret", "expected"),
         [

@@ -120,6 +120,13 @@ class TestRedis:
         """What the settings ask for and Redis cannot give is found, and what they ought to ask for too."""
         assert judged(info, asked) == expected
 
+    async def test_sentinels_that_are_not_there(self, settings, acquire):
+        """Where no sentinel answers, the name of the master is told, and nothing of how we would connect."""
+        nowhere = Secret("redis+sentinel://user:test-password@127.0.0.1:1,127.0.0.1:2/main")
+        found = await check(replace(settings, redis_url=nowhere), clock=CLOCK)
+        (finding,) = [each for each in found if each.code == "redis_out_of_reach"]
+        assert finding.message == "Redis does not answer: No master found for 'main'"
+
     def test_sentinels_without_a_wait(self):
         """Behind sentinels a replica may take over, also where there is none at this moment."""
         assert judged({}, fails_over=True) == ["redis_forgets_at_failover"]
