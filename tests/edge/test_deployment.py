@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service.settings import SettingsError, load
 from service.sources import KINDS
@@ -156,6 +157,17 @@ def test_services_are_confined_and_watched(name):
     assert "no-new-privileges:true" in service["security_opt"]
     assert service["healthcheck"]["test"][0] == "CMD"
     assert all("0.0.0.0" not in port and port.startswith("127.0.0.1:") for port in service.get("ports", []))
+
+
+def test_the_proxy_of_the_machine_is_believed():
+    """Docker's gateway, by which this machine's proxy comes in, tells whom it speaks for; others do not."""
+    told = re.fullmatch(
+        r"\$\{FORWARDED_ALLOW_IPS:-(.+)\}", OURS["receiver"]["environment"]["FORWARDED_ALLOW_IPS"]
+    )
+    app = ProxyHeadersMiddleware(lambda: None, told[1])
+    assert "172.18.0.1" in app.trusted_hosts
+    assert "203.0.113.7" not in app.trusted_hosts
+    assert app.trusted_hosts.get_trusted_client_address("198.51.100.9, 203.0.113.7")[0] == "203.0.113.7"
 
 
 def test_published_port_is_the_one_exposed():
