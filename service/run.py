@@ -24,6 +24,7 @@ from service import demo
 from service.clock import Clock
 from service.data_folder import keep, kept
 from service.embedded import FolderBusy, FolderLock
+from service.launch import PYTHON
 from service.settings import Settings
 from service.stopping import on_stop
 from service.supervise import CannotStart, Command, RedisChild, Supervisor
@@ -177,7 +178,7 @@ class _Run:
 
     def _start(self, name: str, module: str, *arguments: str) -> None:
         patience_seconds = self._settings.acquire.timeout_seconds + _STOP_MARGIN_SECONDS
-        command = (sys.executable, "-m", module, *arguments)
+        command = (*PYTHON, module, *arguments)
         self._supervisor.start(Command(name, command, dict(self._env), patience_seconds=patience_seconds))
 
     def _show_sample(self, secret: str, admin_token: str) -> None:

@@ -1,4 +1,4 @@
-"""`python -m service.alerts.child SECONDS`: send the message on stdin through apprise, and end.
+"""`service.alerts.child SECONDS`: send the message on stdin through apprise, and end.
 
 Reads `{"url", "notice", "dashboard_url"}`, writes `{"error"}`. The address stays off the command line, where
 everybody on the machine could read it, and out of every word that is written.

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from service.alerts.transitions import Notice
+from service.launch import PYTHON
 
 if TYPE_CHECKING:
     from service.settings import AlertSettings, Channel
@@ -38,7 +38,7 @@ async def try_all(settings: AlertSettings, now_ms: int) -> dict[str, str | None]
 async def send(channel: Channel, notice: Notice, dashboard_url: str) -> str | None:
     """None where the channel took it, else what went wrong, in words without secrets. Never raises."""
     told = {"url": channel.url.reveal(), "notice": asdict(notice), "dashboard_url": dashboard_url}
-    command = (sys.executable, "-m", "service.alerts.child", str(int(SEND_SECONDS)))
+    command = (*PYTHON, "service.alerts.child", str(int(SEND_SECONDS)))
     try:
         process = await asyncio.create_subprocess_exec(
             *command,

@@ -10,6 +10,7 @@ from typing import Never
 from service import logs
 from service.cli.told import Ended
 from service.clock import SystemClock
+from service.launch import PYTHON
 from service.settings import Role, Settings, SettingsError, load
 
 
@@ -48,7 +49,7 @@ def serve() -> None:
 
 def become(module: str, *arguments: str) -> Never:
     """Turn into another module of ours; this process, and with it its pid, is that one from now on."""
-    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
+    os.execv(PYTHON[0], [*PYTHON, module, *arguments])
 
 
 def _settings(role: Role) -> Settings:

@@ -45,6 +45,21 @@ def test_both_ways_of_calling_are_the_same(program):
     assert told.stdout == f"reopener, version {VERSION}\n"
 
 
+@pytest.mark.parametrize("command", ["work", "sandbox"])
+def test_a_strangers_package_in_the_working_folder_is_not_started(tmp_path: Path, command):
+    """Where the working folder holds somebody's `workers`, the command starts ours."""
+    (tmp_path / "workers.py").write_text("raise SystemExit(3)\n")
+    told = subprocess.run(
+        [running.script("reopener"), command, *(["--port", "no"] if command == "sandbox" else [])],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 2, told.stderr
+
+
 def test_help_teaches_every_command():
     """Help lists every command of the contract, and each one's help has an example."""
     runner = CliRunner()

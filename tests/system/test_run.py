@@ -200,6 +200,13 @@ def test_a_file_that_takes_no_further_source_runs_without_a_sample(tmp_path, por
         assert httpx.get(f"{run.url}/webhooks/support").status_code == httpx.codes.OK
 
 
+def test_packages_of_others_in_the_folder_are_not_started(tmp_path, port):
+    """Where the folder holds somebody's `workers`, the workers and the sandbox are ours."""
+    (tmp_path / "workers.py").write_text("raise SystemExit(3)\n")
+    with running(tmp_path, port) as run:
+        run.wait_for(r"new case id (\d+)")
+
+
 def test_starting_again_finds_earlier_records(tmp_path, port):
     """After a clean stop and a new start, all earlier records are there, and the token is the same."""
     with running(tmp_path, port) as run:

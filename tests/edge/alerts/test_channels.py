@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from service.check.findings import judge_settings
 from service.settings import SettingsError, load
 from tests.edge.alerts.hooked import SECRET, Hook, configured
 from tests.edge.told import faults
-from tests.running import CONFIG, ROOT, TOKEN, VIEWER_TOKEN, environment, process, site_on, until
+from tests.running import CONFIG, ROOT, TOKEN, VIEWER_TOKEN, environment, process, script, site_on, until
 
 PENDING = {"slug": "no_worker", "subject": "", "title": "t", "mend": "m", "link": "/"}
 
@@ -62,6 +62,13 @@ class TestTrying:
         del variables["ALERTS_HOOK"]
         assert shell(variables) == (1, "ALERTS_HOOK: ALERTS_HOOK is not set in the environment\n")
         assert shell(environment(tmp_path, redis_url))[0] == 2
+
+    def test_where_others_have_our_name(self, tmp_path: Path, redis_url: str, hook: Hook):
+        """A stranger's `service` in the working folder is not what sends."""
+        variables = configured(tmp_path, redis_url, hook)
+        (tmp_path / "service.py").write_text("raise SystemExit(3)\n")
+        command = (script("reopener"), "alert-test")
+        assert shell(variables, command, cwd=tmp_path) == (0, "ALERTS_HOOK: taken\n")
 
     def test_a_receiver_tells_by_itself(self, tmp_path: Path, redis_url: str, server, hook: Hook):
         """A running receiver finds what is wrong and tells it."""
@@ -134,9 +141,13 @@ def site_with(folder: Path, redis_url: str, hook: Hook) -> Iterator[tuple[Any, H
         yield site, hook
 
 
-def shell(variables: dict[str, str]) -> tuple[int, str]:
-    command = [sys.executable, "-m", "service", "alert-test"]
+def shell(
+    variables: dict[str, str],
+    command: Sequence[str] = (sys.executable, "-m", "service", "alert-test"),
+    *,
+    cwd: Path = ROOT,
+) -> tuple[int, str]:
     ended = subprocess.run(
-        command, env=variables, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+        command, env=variables, cwd=cwd, capture_output=True, text=True, check=False, timeout=60
     )
     return ended.returncode, ended.stdout
