@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 LIVE_PATH = "/live"
-KEEP_ALIVE_SECONDS = 30
+KEEP_ALIVE_SECONDS = 75
+"""Longer than proxies keep idle connections (nginx, Amazon's load balancers: 60 s): where we end one first,
+a delivery that is just being sent on it gets a 502 of the proxy's.
+"""
 DRAIN_SECONDS = 10
 RETRY_AFTER_SECONDS = 5
 

@@ -10,10 +10,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service.settings import SettingsError, load
 from service.sources import KINDS
+from tests.running import served
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
@@ -175,7 +179,19 @@ def test_published_port_is_the_one_exposed():
     port = str(load(SECRETS | {"REDIS_URL": "redis://redis"}, role="serve", cwd=Path("/"), kinds=KINDS).port)
     assert _all("EXPOSE") == [port]
     assert OURS["receiver"]["ports"] == [f"127.0.0.1:{port}:{port}"]
-    assert f":{port}/readyz" in OURS["receiver"]["healthcheck"]["test"][-1]
+    assert f":{port}'" in OURS["receiver"]["healthcheck"]["test"][-1]
+
+
+@pytest.mark.parametrize(("status", "ended"), [(200, 0), (503, 1)])
+def test_the_receivers_health_is_asked_of_itself(status, ended):
+    """The receiver's health check follows /readyz, also where Docker hands its proxy to containers."""
+    app = Starlette(routes=[Route("/readyz", lambda _: Response(status_code=status))])
+    with served(app) as origin:
+        command = OURS["receiver"]["healthcheck"]["test"][1:]
+        told = command[-1].replace("127.0.0.1:8080", origin.removeprefix("http://"))
+        environment = {"http_proxy": "http://127.0.0.1:1"}
+        check = [sys.executable, *command[1:-1], told]
+        assert subprocess.run(check, env=environment, timeout=30, check=False).returncode == ended
 
 
 @pytest.mark.parametrize("name", sorted(OURS))

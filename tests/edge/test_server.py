@@ -49,6 +49,11 @@ def test_what_is_not_answered_when_the_drain_is_over_gets_503(sent, monkeypatch,
     assert not [each for each in caplog.records if each.exc_info]
 
 
+def test_idle_connections_are_kept_for_longer_than_proxies_keep_them():
+    """A proxy that keeps idle connections for a minute never sends on one that is just being ended here."""
+    assert server.config(None, host="127.0.0.1", port=0).timeout_keep_alive > 60
+
+
 @pytest.mark.parametrize(
     ("host", "why"), [("127.0.0.1", "Address already in use"), ("203.0.113.7", "Cannot assign requested")]
 )
