@@ -61,6 +61,13 @@ def _judge_secrets(source: SourceSettings) -> Iterator[Finding]:
             "set the variable that secret_env names, here and where the receiver runs",
         )
     for secret in source.secrets:
+        if _is_wrapped(secret.reveal()):
+            yield Finding(
+                "error",
+                "secret_wrapped",
+                f"{table}: a secret has white space or quotes around it, which the helpdesk does not know of",
+                "look for a stray line end, and for quotes that a file of variables does not take away",
+            )
         if _is_weak_for(source, secret.reveal()):
             yield Finding(
                 "error",
@@ -68,6 +75,14 @@ def _judge_secrets(source: SourceSettings) -> Iterator[Finding]:
                 f"{table}: a secret can be guessed, and deliveries be forged with it",
                 "have the helpdesk make a new one, or choose a long random one",
             )
+
+
+def _is_wrapped(secret: str) -> bool:
+    """Say whether blanks, a line end or quotes came along when it was copied. A key in PEM is of many lines."""
+    bare = secret.strip()
+    return ("\n" not in bare and bare != secret) or (
+        len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'"
+    )
 
 
 def _is_weak_for(source: SourceSettings, secret: str) -> bool:

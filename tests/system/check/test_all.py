@@ -62,6 +62,20 @@ class TestSecrets:
         """A short or monotonous admin token is found."""
         assert await codes(replace(settings, admin_token=Secret(token))) == ["admin_token_weak"]
 
+    @pytest.mark.parametrize(
+        ("secret", "expected"),
+        [
+            (f"{STRONG}\n", ["secret_wrapped"]),
+            (f" {STRONG}", ["secret_wrapped"]),
+            (f'"{STRONG}"', ["secret_wrapped"]),
+            ("-----BEGIN PUBLIC KEY-----\nabcdefghijk\n-----END PUBLIC KEY-----\n", []),
+        ],
+    )
+    async def test_a_secret_with_something_around_it(self, settings, working, secret, expected):
+        """A line end, a blank and quotes that came along with a secret are found; a key in PEM is well."""
+        source = SourceSettings("a", "zendesk", (Secret(secret),))
+        assert await codes(replace(settings, sources={"a": source})) == expected
+
     async def test_weak_viewer_token(self, settings, working):
         """A viewer token that can be guessed is found too; one that cannot is well, and so is none."""
         assert await codes(replace(settings, viewer_token=Secret("viewer"))) == ["viewer_token_weak"]
