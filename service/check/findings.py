@@ -78,7 +78,7 @@ def _judge_secrets(source: SourceSettings) -> Iterator[Finding]:
 
 
 def _is_wrapped(secret: str) -> bool:
-    """Say whether blanks, a line end or quotes came along when it was copied. A key in PEM is of many lines."""
+    """Say whether blanks, a line end or quotes came along when it was copied; a key in PEM has many lines."""
     bare = secret.strip()
     return ("\n" not in bare and bare != secret) or (
         len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'"
