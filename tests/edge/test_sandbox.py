@@ -12,6 +12,8 @@ import httpx
 import pytest
 
 from tests import running
+from workers.sandbox.journal import Journal
+from workers.sandbox.world import World
 
 PAGE = (running.ROOT / "tests" / "fixtures" / "acquire-reopen-case.txt").read_text("utf-8")
 BASE = "/api/v1/crm"
@@ -258,3 +260,19 @@ def test_cases_outlive_a_kill(tmp_path: Path):
         second.headers.update(KEY)
         assert cases(second) == [THREAD, *made]
         assert reopen(second).json()["data"]["id"] > made[-1]
+
+
+def test_a_line_cut_short_costs_no_other(tmp_path: Path):
+    """What is noted after a line that a power cut left unfinished is known at the next start."""
+    state = tmp_path / "state"
+    world = Journal(state).open()
+    made = [reopened_in(world, THREAD)]
+    state.write_bytes(state.read_bytes()[:-20])
+    world = Journal(state).open()
+    made += [reopened_in(world, THREAD), reopened_in(world, THREAD)]
+    assert list(Journal(state).open().cases) == [THREAD, *made]
+
+
+def reopened_in(world: World, thread_id: int) -> int:
+    made = world.create(contact_id=CONTACT, thread_id=thread_id, title="", text="Hello.", fields=[], now_ms=1)
+    return made.id

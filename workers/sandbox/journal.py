@@ -43,7 +43,8 @@ class Journal:
             self._file = -1
 
     def _write(self, change: dict[str, Any]) -> None:
-        os.write(self._file, json.dumps(change, separators=(",", ":")).encode() + b"\n")
+        # The line end comes first, so that behind a line that was cut short this one is another.
+        os.write(self._file, b"\n" + json.dumps(change, separators=(",", ":")).encode())
 
 
 def _replay(world: World, path: Path) -> None:
