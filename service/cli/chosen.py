@@ -62,10 +62,13 @@ def source_changed(source: SourceSettings, config: Path | None, changes: Sequenc
         document = tomllib.loads(path.read_text("utf-8")) if config or path.is_file() else {}
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Ended(f"{path}: {error}", status=2) from None
-    table = document.get("sources", {}).get(source.name)
-    if table is None and config is not None:
-        raise Ended(f"{path}: there is no [sources.{source.name}] in it", status=2)
-    changed = _loaded(source.name, table or {"kind": source.kind}, changes, None)
+    sources = document.get("sources")
+    table = sources.get(source.name) if isinstance(sources, dict) else None
+    if not isinstance(table, dict):
+        if config is not None:
+            raise Ended(f"{path}: there is no [sources.{source.name}] in it", status=2)
+        table = {"kind": source.kind}
+    changed = _loaded(source.name, table, changes, None)
     return replace(changed, secrets=source.secrets)
 
 
@@ -85,6 +88,10 @@ def _loaded(
         place = table
         for parent in parents:
             place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise Ended(
+                    f"--set {change}: {parent} is no table, so that nothing can stand in it", status=2
+                )
         place[last] = value if parents else _value(last, value)
     try:
         return load_source(name, table, os.environ, unproven=unproven)

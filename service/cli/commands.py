@@ -108,7 +108,7 @@ def sandbox(arguments: tuple[str, ...]) -> None:
 @click.option("--message", default="It broke again.", show_default=True)
 @click.option(
     "--signing-key",
-    type=click.Path(exists=True, path_type=Path),
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Private key (PEM) of kinds that sign with one.",
 )
 @click.option("--print", "only_print", is_flag=True, help="Print the signed request, and send nothing.")

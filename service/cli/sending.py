@@ -71,6 +71,8 @@ def _signed(
             signing_key=signing_key.read_text("ascii") if signing_key else None,
             **sample,
         )
+    except UnicodeDecodeError:
+        raise Ended(f"{signing_key} holds no private key in PEM", status=2) from None
     except CannotSign as error:
         raise Ended(f"{error}: give its private key with --signing-key", status=2) from None
 
@@ -84,7 +86,7 @@ def _posted(request: Request, origin: str) -> httpx.Response:
             timeout=ANSWER_SECONDS,
             trust_env=False,
         )
-    except httpx.TransportError as error:
+    except (httpx.TransportError, httpx.InvalidURL) as error:
         raise Ended(
             f"nobody answers at {origin} ({type(error).__name__}): is the receiver running?"
             " --url or REOPENER_PORT tells where it is"

@@ -181,6 +181,32 @@ def test_a_data_folder_of_somebody_else_is_passed_over(redis_url, tmp_path: Path
     ] in log.read_text()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "status", "word"),
+    [
+        (("--url", "http://[::1"), 1, "nobody answers"),
+        (("--signing-key", "key"), 2, "holds no private key"),
+        (("--signing-key", "."), 2, "is a directory"),
+    ],
+)
+def test_send_falls_over_no_argument(site: Site, tmp_path: Path, monkeypatch, arguments, status, word):
+    """An address that is none, and a key that cannot be read, are told in a line."""
+    monkeypatch.chdir(tmp_path)
+    Path("key").write_bytes(b"\xff")
+    told = call(site, "send", "support", *arguments)
+    assert (told.exit_code, word in told.stderr) == (status, True), told.stderr
+
+
+@pytest.mark.parametrize("text", ["sources = 1", "[sources]\nsupport = 1"])
+def test_a_file_without_tables_of_sources_explains_nothing(site: Site, tmp_path: Path, text):
+    """Where `--config` names a file whose sources are no tables, that is told in a line."""
+    config, request = tmp_path / "new.toml", tmp_path / "request.json"
+    config.write_text(text, "utf-8")
+    request.write_text("{}", "utf-8")
+    told = call(site, "explain", "support", "--config", str(config), str(request))
+    assert (told.exit_code, "no [sources.support]" in told.stderr) == (2, True), told.stderr
+
+
 def test_send_tells_what_went_wrong(site: Site):
     """An unknown source ends with 2 and the nearest name; a refusal, and nobody there, with 1."""
     unknown = call(site, "send", "suport", "--url", site.origin)
