@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from contextlib import suppress
+from copy import deepcopy
 from datetime import datetime
 
 import pytest
 
 from service.domain.decide import Accept, Hold, Ignore, decide
-from service.sources import KINDS
+from service.sources import KINDS, Malformed
 from tests.unit.sources.deliveries import payload_cases, request_of, source_of
+from tests.unit.sources.test_arbitrary_requests import places
 
 CASES = payload_cases()
 IDS = [f"{kind}-{case['name']}" for kind, case in CASES]
@@ -39,3 +42,23 @@ def test_only_a_customers_reply_goes_on(kind, case):
     wanted = {True: Accept, False: Ignore, None: Hold}[case["is_customer_reply"]]
     source, found = events(kind, case)
     assert [type(decide(event, KINDS[kind].rules(source))) for event in found] == [wanted] * len(found)
+
+
+ODD = (None, True, -7, 1.5, "", "9" * 5000, [], [{}], {}, {"type": {}})
+
+
+@pytest.mark.parametrize(("kind", "case"), CASES, ids=IDS)
+def test_a_published_payload_with_anything_anywhere_is_judged(kind, case):
+    """Whatever stands in any one place of what a helpdesk sends: events, or Malformed."""
+    payload = deepcopy(case["payload"])
+    everywhere = list(places(payload))
+    for holder, step in everywhere:
+        was = holder[step]
+        for value in ODD:
+            holder[step] = value
+            with suppress(Malformed):
+                source, found = events(kind, {**case, "payload": payload})
+                for event in found:
+                    decide(event, KINDS[kind].rules(source))
+        holder[step] = was
+    assert payload == case["payload"]
