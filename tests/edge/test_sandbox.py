@@ -152,6 +152,15 @@ def test_faults_that_do_not_act(sandbox: httpx.Client):
     assert cases(sandbox) == [THREAD]
 
 
+@pytest.mark.parametrize("status", [204, 304])
+def test_an_answer_that_has_no_body_leaves_the_connection_in_step(sandbox: httpx.Client, status):
+    """Statuses that come without a body have none, so that the next answer is read where it begins."""
+    for kind in ("status", "act_then_status"):
+        switch(sandbox, {"kind": kind, "status": status})
+        answers = [reopen(sandbox) for _ in range(2)]
+        assert [(answer.status_code, answer.content) for answer in answers] == [(status, b"")] * 2
+
+
 def test_faults_that_act(sandbox: httpx.Client):
     """`drop_after` and `garbage`: the case is made, and no readable answer comes of it."""
     switch(sandbox, {"kind": "drop_after", "rate": 1})

@@ -14,6 +14,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 LARGEST_BODY_BYTES = 4 * 1024 * 1024
+WITHOUT_BODY = frozenset({204, 304})
 
 
 class Cut(Exception):
@@ -70,10 +71,11 @@ async def read(scope: Scope, receive: Receive) -> Request:
 
 
 async def write(answer: Answer, send: Send) -> None:
-    headers = [
-        (b"content-type", answer.content_type),
-        (b"content-length", str(len(answer.body)).encode()),
-        *answer.headers,
-    ]
+    body, headers = answer.body, list(answer.headers)
+    if answer.status in WITHOUT_BODY:
+        # Else it would be taken for the beginning of the next answer.
+        body = b""
+    else:
+        headers += [(b"content-type", answer.content_type), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+    await send({"type": "http.response.body", "body": body})
