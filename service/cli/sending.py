@@ -63,6 +63,8 @@ def _signed(
             status=2,
         )
     try:
+        for text in (event_id, *sample.values()):
+            str(text).encode("utf-8")
         return kind.sample(
             source,
             url=f"{origin}/webhooks/{source.name}",
@@ -73,6 +75,8 @@ def _signed(
         )
     except UnicodeDecodeError:
         raise Ended(f"{signing_key} holds no private key in PEM", status=2) from None
+    except UnicodeEncodeError:
+        raise Ended("a message or an id is not UTF-8", status=2) from None
     except CannotSign as error:
         raise Ended(f"{error}: give its private key with --signing-key", status=2) from None
 

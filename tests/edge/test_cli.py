@@ -187,10 +187,12 @@ def test_a_data_folder_of_somebody_else_is_passed_over(redis_url, tmp_path: Path
         (("--url", "http://[::1"), 1, "nobody answers"),
         (("--signing-key", "key"), 2, "holds no private key"),
         (("--signing-key", "."), 2, "is a directory"),
+        (("--message", "caf\udce9"), 2, "not UTF-8"),
+        (("--event-id", "caf\udce9"), 2, "not UTF-8"),
     ],
 )
 def test_send_falls_over_no_argument(site: Site, tmp_path: Path, monkeypatch, arguments, status, word):
-    """An address that is none, and a key that cannot be read, are told in a line."""
+    """An address that is none, a key that cannot be read, and bytes that are no text, are told in a line."""
     monkeypatch.chdir(tmp_path)
     Path("key").write_bytes(b"\xff")
     told = call(site, "send", "support", *arguments)
