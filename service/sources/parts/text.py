@@ -28,7 +28,7 @@ def _rendered(markup: str, *, keep_quotes: bool) -> str:
 
 def _pieces(markup: str, *, keep_quotes: bool) -> Iterator[str]:
     """Yield text, with line ends where a browser would begin a new line."""
-    left_out, depth = "", 0
+    left_out, depth, preformatted = "", 0, 0
     for token in tokens(markup):
         if left_out:
             # Only elements of the same name are counted: those inside need not be closed in order.
@@ -36,13 +36,17 @@ def _pieces(markup: str, *, keep_quotes: bool) -> Iterator[str]:
                 depth += 1 if isinstance(token, Opening) else -1
                 left_out = left_out if depth else ""
         elif isinstance(token, Text):
-            yield _ANY_SPACE.sub(" ", token.words)
+            yield token.words if preformatted else _ANY_SPACE.sub(" ", token.words)
         elif token.name == "br":
             yield "\n"
         elif isinstance(token, Opening) and (token.name in _UNSEEN or (not keep_quotes and _is_quote(token))):
             left_out, depth = token.name, 1
+        elif token.name in _CELLS:
+            yield " "
         elif token.name in _BLOCKS:
             yield "\n\n" if token.name in _PARAGRAPHS else "\n"
+            if token.name == "pre":
+                preformatted = max(preformatted + (1 if isinstance(token, Opening) else -1), 0)
 
 
 def _is_quote(tag: Opening) -> bool:
@@ -97,7 +101,25 @@ _MANY_LINE_ENDS = re.compile(r"\n{3,}")
 # Without "head": its end may be left out, and all that it can hold is here.
 _UNSEEN = frozenset({"script", "style", "title", "template"})
 _PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table", "blockquote", "pre"})
-_BLOCKS = _PARAGRAPHS | {"div", "li", "tr", "section", "article", "header", "footer", "dl", "dt", "dd"}
+_BLOCKS = _PARAGRAPHS | {
+    *(
+        "div",
+        "li",
+        "tr",
+        "section",
+        "article",
+        "header",
+        "footer",
+        "dl",
+        "dt",
+        "dd",
+        "hr",
+        "center",
+        "address",
+    ),
+    *("main", "aside", "nav", "figure", "figcaption", "caption", "form", "fieldset", "details", "summary"),
+}
+_CELLS = frozenset({"td", "th"})
 # Only of blockquotes: the elements around them may hold answers between the quoted lines.
 _QUOTE_CLASSES = frozenset({"gmail_quote", "protonmail_quote", "freshdesk_quote", "front-blockquote"})
 _SIDE_CLASSES = frozenset(

@@ -19,6 +19,12 @@ ENDLESS = "9" * 5000
     [
         ("<p>Hello&nbsp;<b>you</b></p><p>a<br>b</p>", "Hello you\n\na\nb"),
         ("<div>one</div><div>two</div>", "one\n\ntwo"),
+        (
+            "<table><tr><th>Pieces</th><th>Order</th></tr><tr><td>2</td><td>4711</td></tr></table>",
+            "Pieces Order\n2 4711",
+        ),
+        ("<pre>one\r\n  two</pre>three\nfour</pre>five\nsix", "one\ntwo\nthree four\nfive six"),
+        ("one<hr>two<address>three</address><center>four</center>", "one\ntwo\nthree\nfour"),
         ("a &lt;b&gt; &amp;amp; c", "a <b> &amp; c"),
         ("1 < 2 and <3", "1 < 2 and <3"),
         ("<![if !mso]>shown<![endif]>", "shown"),
