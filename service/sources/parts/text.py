@@ -53,7 +53,7 @@ def _is_quote(tag: Opening) -> bool:
     classes = tag.attribute("class").split()
     if tag.name == "blockquote":
         return tag.attribute("type") == "cite" or not _QUOTE_CLASSES.isdisjoint(classes)
-    return not _SIDE_CLASSES.isdisjoint(classes)
+    return tag.name not in _ENDLESS and not _SIDE_CLASSES.isdisjoint(classes)
 
 
 def without_quotes(text: str) -> str:
@@ -120,6 +120,8 @@ _BLOCKS = _PARAGRAPHS | {
     *("main", "aside", "nav", "figure", "figcaption", "caption", "form", "fieldset", "details", "summary"),
 }
 _CELLS = frozenset({"td", "th"})
+# HTML knows no end of these, and nothing stands in them.
+_ENDLESS = frozenset({"img", "hr", "input", "link", "meta", "source", "wbr", "area", "col", "embed"})
 # Only of blockquotes: the elements around them may hold answers between the quoted lines.
 _QUOTE_CLASSES = frozenset({"gmail_quote", "protonmail_quote", "freshdesk_quote", "front-blockquote"})
 _SIDE_CLASSES = frozenset(

@@ -40,6 +40,7 @@ ENDLESS = "9" * 5000
         ('<div class="gmail_quote"><div>answer between</div></div>', "answer between"),
         ('mine<div class="gmail_signature">Bob<div>CEO</div></div> too', "mine too"),
         ('<div data-class="gmail_signature">mine</div>', "mine"),
+        ('mine <img class="gmail_signature" src="x"> too', "mine too"),
         ('<blockquote type="cite">nothing else</blockquote>', "nothing else"),
         ('<img src="data:' + "A" * 5000 + '">picture', "picture"),
         ("<html><head><meta charset=utf-8><title>x</title><body>mine</body></html>", "mine"),
