@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from redis import Redis as SyncRedis
+from redis.exceptions import RedisError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -109,7 +110,7 @@ def create_app(settings: Settings, clock: Clock) -> ASGIApp:
             each.start()
         try:
             await ledger.account.note_durability()
-        except LedgerUnavailable as away:
+        except (LedgerUnavailable, RedisError) as away:  # the second is a refusal, of our user for one
             log.warning("redis.away_at_start", error=str(away))
         yield
         for each in beside:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from redis.exceptions import RedisError
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
@@ -30,14 +31,14 @@ def routes(scripts: Scripts, spool: SpoolOf) -> list[Route]:
         try:
             async with asyncio.timeout(READY_SECONDS):
                 await scripts.ping()
-        except (LedgerUnavailable, TimeoutError):
+        except (LedgerUnavailable, RedisError, TimeoutError):
             state = spool()
             if state is not None and state.has_room:
                 return JSONResponse({"status": "ready", "redis": "away", "spooled": state.deliveries})
             return error(
                 503,
                 "not_ready",
-                "Redis takes no writes now, or does not confirm them as [redis] asks.",
+                "Redis takes no writes now, or not ours, or does not confirm them as [redis] asks.",
                 retry_after_seconds=RETRY_AFTER_SECONDS,
             )
         return JSONResponse({"status": "ready"})

@@ -111,6 +111,20 @@ def test_while_redis_takes_no_writes(alone: Site, trouble, remedy):
     taken_back(alone)
 
 
+def test_while_redis_permits_nothing(server: EmbeddedRedis, tmp_path):
+    """A Redis whose user lost its rights: 503 from the start, /readyz says so, and back once it has them."""
+    allowed = {"enabled": True, "nopass": True, "keys": ["*"], "channels": ["*"]}
+    variables = environment(tmp_path, server.url.replace("unix://", "unix://ours:any@"))
+    with redis.Redis.from_url(server.url) as admin:
+        admin.acl_setuser("ours", **allowed, commands=["-@all", "+@connection"])
+        with site_on(variables) as site:
+            unavailable(site.deliver(event_id="lost-0"))
+            assert site.client.get("/readyz").json()["error"]["code"] == "not_ready"
+            admin.acl_setuser("ours", **allowed, commands=["+@all"])
+            until(lambda: site.deliver(event_id="kept").status_code == 200)
+            taken_back(site)
+
+
 def test_a_receiver_starts_without_redis(tmp_path):
     """A receiver that starts while Redis is away answers 503, and takes deliveries once it is there."""
     first = EmbeddedRedis.start(tmp_path / "redis", clock=SystemClock())
