@@ -7,9 +7,7 @@ however it dies. What is made at the first start (admin token, demo source) is k
 
 from __future__ import annotations
 
-import errno
 import secrets
-import socket
 import sys
 import time
 import tomllib
@@ -25,13 +23,13 @@ from service.clock import Clock
 from service.data_folder import keep, kept
 from service.embedded import FolderBusy, FolderLock
 from service.launch import PYTHON
+from service.listening import bindable_port, port_to_listen_on, reachable
 from service.settings import Settings
 from service.stopping import on_stop
 from service.supervise import CannotStart, Command, RedisChild, Supervisor
 
 _READY_LIMIT_SECONDS = 60.0
 _SAMPLE_LIMIT_SECONDS = 30.0
-_PORT_PATIENCE_SECONDS = 2.0  # children of a run that was killed a moment ago may still hold it
 _STOP_MARGIN_SECONDS = 5.0  # on top of the longest call to Acquire
 _POLL_SECONDS = 0.05
 _FINAL_STATUSES = frozenset({"reopened", "appended", "skipped", "dead", "cancelled", "held"})
@@ -93,8 +91,8 @@ class _Run:
         self._data_dir = settings.data_dir.absolute()
         self._supervisor = Supervisor(clock)
         self._shown_percent = 0.0
-        self._port = _port_for_receiver(settings.host, settings.port, clock)
-        self._origin = f"http://{_reachable(settings.host)}:{self._port}"
+        self._port = port_to_listen_on(settings.host, settings.port, clock)
+        self._origin = f"http://{reachable(settings.host)}:{self._port}"
         self._env = dict(environ)
         self._http = httpx.Client(timeout=5, trust_env=False)  # a proxy has no business on this machine
 
@@ -224,20 +222,26 @@ class _Run:
 
     def _wait_for_answer(self, name: str, url: str) -> None:
         """Wait until a child that was just started answers. Raises CannotStart when it ends instead."""
+        said = "it does not answer"
 
         def answers() -> bool:
+            nonlocal said
             for ended, status in self._supervisor.ended():
                 where = f"in {self._data_dir}/redis/redis.log" if ended == RedisChild.name else "above"
                 raise CannotStart(
                     f"the {ended} ended with status {status} before all was ready; why is said {where}"
                 )
             try:
-                return self._http.get(url).status_code == httpx.codes.OK
+                answer = self._http.get(url)
             except httpx.TransportError:
                 return False
+            said = f"it answers {answer.status_code}: {answer.text}"
+            return answer.status_code == httpx.codes.OK
 
         if not self._wait_until(answers, _READY_LIMIT_SECONDS):
-            raise CannotStart(f"the {name} did not answer at {url} within {_READY_LIMIT_SECONDS:.0f} s")
+            raise CannotStart(
+                f"the {name} was not ready at {url} within {_READY_LIMIT_SECONDS:.0f} s; {said}"
+            )
 
     def _show_loading(self, percent: float) -> None:
         if self._stop.received:
@@ -260,40 +264,8 @@ def _kept(path: Path, make: Callable[[], str]) -> str:
     return text
 
 
-def _port_for_receiver(host: str, port: int, clock: Clock) -> int:
-    """Make sure that the port can be listened on; 0 means any."""
-    deadline = clock.monotonic() + _PORT_PATIENCE_SECONDS
-    while True:
-        try:
-            return _bindable_port(host, port)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise CannotStart(f"cannot listen on {host} port {port}: {error.strerror}") from error
-            if clock.monotonic() > deadline:
-                raise CannotStart(
-                    f"port {port} on {host} is taken: end what uses it, or set REOPENER_PORT to another"
-                ) from error
-        time.sleep(_POLL_SECONDS)
-
-
-def _bindable_port(host: str, port: int) -> int:
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    with socket.socket(family, kind, protocol) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(address)
-        return int(probe.getsockname()[1])
-
-
 def _same_port_or_any(port: int) -> int:
     try:
-        return _bindable_port("127.0.0.1", port)
+        return bindable_port("127.0.0.1", port)
     except OSError:
-        return _bindable_port("127.0.0.1", 0)
-
-
-def _reachable(host: str) -> str:
-    """The host part of a URL that reaches, from this machine, what listens on `host`."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound here
-    return f"[{host}]" if ":" in host else host
+        return bindable_port("127.0.0.1", 0)

@@ -16,6 +16,7 @@ from service.cli.opened import tool_settings
 from service.cli.told import Ended
 from service.clock import SystemClock
 from service.explain import as_file
+from service.listening import reachable
 from service.settings import Settings, SourceSettings
 from service.sources import KINDS, CannotSign, Request
 
@@ -98,8 +99,7 @@ def _posted(request: Request, origin: str) -> httpx.Response:
 
 
 def _origin(settings: Settings) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - a comparison
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    return f"http://{reachable(settings.host)}:{settings.port}"
 
 
 def _json_of(answer: httpx.Response) -> Any:

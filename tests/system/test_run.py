@@ -237,28 +237,6 @@ def test_second_run_beside_the_first_is_told_why(tmp_path, port):
         assert f"port {port} on 127.0.0.1 is taken" in third.output
 
 
-@pytest.mark.parametrize(
-    ("command", "variables", "status", "words"),
-    [
-        (("-m", "service", "run"), {"REOPENER_DATA_DIR": "/dev/null"}, 1, "set REOPENER_DATA_DIR"),
-        (("-m", "workers.sandbox", "--port", "99999"), {}, 2, "must be from 0 to 65535"),
-    ],
-)
-def test_what_cannot_start_says_so_in_a_line(tmp_path, command, variables, status, words):
-    """A folder that is none and a port that is none end with what to mend, not with a traceback."""
-    ended = subprocess.run(
-        [sys.executable, *command],
-        cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **variables},
-        capture_output=True,
-        text=True,
-        timeout=START_LIMIT_SECONDS,
-        check=False,
-    )
-    assert (ended.returncode, words in ended.stderr) == (status, True), ended.stderr
-    assert "Traceback" not in ended.stderr
-
-
 def test_a_redis_that_ends_at_once_leads_to_its_log(tmp_path, port):
     """Where Redis ends before all is up, the run ends and says where Redis' own words are."""
     program = tmp_path / "redis-server"
