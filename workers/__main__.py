@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Never
 from uuid import uuid4
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from service import collector, logs
 from service.clock import SystemClock
@@ -60,15 +60,20 @@ def main() -> int:
             concurrency=concurrency,
             leaving=leaving,
         )
-    except RedisError as error:  # RQ asks at once; later on an outage is waited out
-        # In one piece: the engine's thread logs meanwhile, and may get between a line and its end.
-        sys.stderr.write(
-            f"reopener: Redis does not answer: {words_of(error)} Start it, or correct REDIS_URL.\n"
-        )
+        status = worker.run()
+    except ResponseError as error:
+        _say(f"Redis refuses us: {words_of(error)}. Correct REDIS_URL, or what Redis permits that user.")
         return 1
-    status = worker.run()
+    except RedisError as error:  # RQ asks at once; later on an outage is waited out
+        _say(f"Redis does not answer: {words_of(error)} Start it, or correct REDIS_URL.")
+        return 1
     leaving.end(status)
     return status
+
+
+def _say(sentence: str) -> None:
+    """In one piece: the engine's thread logs meanwhile, and may get between a line and its end."""
+    sys.stderr.write(f"reopener: {sentence}\n")
 
 
 def _end(_number: int, _frame: FrameType | None) -> Never:

@@ -227,3 +227,15 @@ def test_a_redis_that_is_away_at_the_start_is_told_in_a_sentence(start, worker_l
     (sentence,) = told
     assert sentence.startswith("reopener: Redis does not answer: ")
     assert sentence.endswith("Start it, or correct REDIS_URL.")
+
+
+def test_a_redis_that_refuses_at_the_start_is_told_in_a_sentence(start, worker_log, redis_url, client):
+    """A worker whose user may do nothing ends with status 1, and says so and what to mend."""
+    client.acl_setuser("nobody", enabled=True, nopass=True, commands=["-@all", "+@connection"])
+    address = redis_url.replace("unix://", "unix://nobody:any@")
+    assert start(on=address).wait(20) == 1
+    client.acl_deluser("nobody")
+    told = [line for line in worker_log.read_text("utf-8").splitlines() if not line.startswith("{")]
+    (sentence,) = told
+    assert sentence.startswith("reopener: Redis refuses us: ")
+    assert sentence.endswith("Correct REDIS_URL, or what Redis permits that user.")
