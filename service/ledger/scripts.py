@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Awaitable
 from functools import cache
 from importlib import resources
@@ -78,6 +79,8 @@ _TAKES_NOTHING = re.compile(
 _NEEDS = re.compile(r"^-- Needs: (.+)\.$", re.MULTILINE)
 """Names the parts (in scripts/parts) that come before a script or a part."""
 _COMMENT_LINES = re.compile(r"^ *--.*\n", re.MULTILINE)
+_FUNCTION = re.compile(r"^local function (\w+)\(.*?^end\n", re.MULTILINE | re.DOTALL)
+_NAME = re.compile(r"(?<![\w.:])[A-Za-z_]\w*")
 
 
 class Scripts:
@@ -167,8 +170,18 @@ def _sources() -> dict[str, str]:
 
 @cache
 def script(name: str) -> str:
-    """A script as Redis gets it: the parts it needs come before it."""
-    return "\n".join([shared(*_needs(name)), _read(f"{name}.lua")])
+    """A script as Redis gets it: the parts it needs come before it, without the functions that it does not
+    use, since Redis makes each of them anew at every run.
+    """
+    whole = "\n".join([shared(*_needs(name)), _read(f"{name}.lua")])
+    named_in: dict[str, set[str]] = defaultdict(set)
+    for function in _FUNCTION.finditer(whole):
+        named_in[function[1]].update(_NAME.findall(function[0]))
+    used, named = set[str](), set(_NAME.findall(_FUNCTION.sub("", whole)))
+    while new := named_in.keys() & named - used:
+        used |= new
+        named = set[str]().union(*(named_in[each] for each in new))
+    return _FUNCTION.sub(lambda function: function[0] if function[1] in used else "", whole)
 
 
 def shared(*names: str) -> str:

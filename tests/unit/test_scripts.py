@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tracemalloc
+from collections import Counter
 from importlib import resources
 
 import pytest
@@ -17,6 +18,7 @@ PARTS = sorted(each.name.removesuffix(".lua") for each in FOLDER.joinpath("parts
 STRING = re.compile(r"'(?:[^'\\]|\\.)*'")
 OF_ALL = re.compile(r"^local (?:function )?(\w+(?:, \w+)*)", re.MULTILINE)
 DECLARED = re.compile(r"(?:local|for) (?:function )?(\w+(?:, \w+)*)")
+FUNCTION = re.compile(r"^local function (\w+)", re.MULTILINE)
 PARAMETERS = re.compile(r"function *\w*\(([\w, ]*)\)")
 NAME = re.compile(r"(?<![\w.:])[A-Za-z_]\w*")
 
@@ -48,6 +50,13 @@ def test_a_script_needs_nothing_that_it_does_not_use(name):
     named = re.search(r"(?m)^-- Needs: (.+)\.$", text)
     used = set(NAME.findall(re.sub(r"--.*", "", text)))
     assert all(own(part) & used for part in (named[1].split(", ") if named else ()))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_script_has_no_function_that_it_does_not_use(name):
+    """Functions of parts that nothing calls are left out: Redis makes each of them anew at every run."""
+    used = Counter(NAME.findall(script(name)))
+    assert [each for each in FUNCTION.findall(script(name)) if used[each] < 2] == []
 
 
 def test_what_is_kept_of_a_delivery_takes_no_more_room_than_it_needs():
