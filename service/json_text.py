@@ -16,17 +16,21 @@ _AS_THE_LIBRARY = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATAC
 """Times and dataclasses are no JSON."""
 
 
-def compact(value: object, *, halves: str = "strict") -> bytes:
-    """In UTF-8. `halves` says what becomes of half a surrogate pair, as an error handler of `str.encode`.
+def compact(
+    value: object, *, halves: str = "strict", default: Callable[[object], object] | None = None
+) -> bytes:
+    """In UTF-8. `halves` says what becomes of half a surrogate pair, as an error handler of `str.encode`;
+    `default` gives what stands for a value that JSON does not know, and may be asked for the same twice.
 
     Raises:
         TypeError: JSON does not know such a value.
         UnicodeEncodeError: there is such a half in it, and `halves` is "strict".
     """
     try:
-        return orjson.dumps(value, None, _AS_THE_LIBRARY)
+        return orjson.dumps(value, default, _AS_THE_LIBRARY)
     except TypeError:
-        return json.dumps(value, ensure_ascii=False, separators=_SEPARATORS).encode("utf-8", halves)
+        written = json.dumps(value, ensure_ascii=False, separators=_SEPARATORS, default=default)
+        return written.encode("utf-8", halves)
 
 
 def compact_ascii(value: object, *, default: Callable[[object], object] | None = None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Awaitable
@@ -150,16 +149,14 @@ def packed_apart(value: object) -> list[bytes]:
     """The same where bytes are in it, for which JSON has no room: they follow it as arguments of their own,
     and in it stands the how-manieth of them each is.
     """
-    apart: list[bytes] = []
+    places: dict[bytes, int] = {}
 
-    def placed(raw: bytes) -> int:
-        apart.append(raw)
-        return len(apart)
+    def placed(raw: object) -> int:
+        if not isinstance(raw, bytes):
+            raise TypeError(f"JSON has no room for {type(raw).__name__}")
+        return places.setdefault(raw, len(places) + 1)
 
-    told = json.JSONEncoder(
-        ensure_ascii=False, separators=(",", ":"), check_circular=False, default=placed
-    ).encode(value)
-    return [told.encode("utf-8", "replace"), *apart]
+    return [compact(value, halves="replace", default=placed), *places]
 
 
 @cache

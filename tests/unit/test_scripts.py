@@ -10,7 +10,7 @@ from importlib import resources
 import pytest
 
 from service.ledger.admission import packed_delivery
-from service.ledger.scripts import NAMES, script, shared
+from service.ledger.scripts import NAMES, packed_apart, script, shared
 from tests.edge.events import event
 
 FOLDER = resources.files("service.ledger").joinpath("scripts")
@@ -57,6 +57,15 @@ def test_a_script_has_no_function_that_it_does_not_use(name):
     """Functions of parts that nothing calls are left out: Redis makes each of them anew at every run."""
     used = Counter(NAME.findall(script(name)))
     assert [each for each in FUNCTION.findall(script(name)) if used[each] < 2] == []
+
+
+def test_bytes_follow_the_json_that_names_their_places():
+    """What JSON has no room for comes after it, once each, and in its place stands the how-manieth it is."""
+    told, *apart = packed_apart([{"rest": b"\xff"}, {"rest": b"\0"}, {"rest": b"\xff"}, "\ud800"])
+    assert told == b'[{"rest":1},{"rest":2},{"rest":1},"?"]'
+    assert apart == [b"\xff", b"\0"]
+    with pytest.raises(TypeError):
+        packed_apart([object()])
 
 
 def test_what_is_kept_of_a_delivery_takes_no_more_room_than_it_needs():
