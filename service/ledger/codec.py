@@ -27,7 +27,11 @@ ADMISSION_ONLY = frozenset(
     }
 )
 """Fields that admission writes and a worker never does, so that both may write at the same time."""
-
+_OF_WORKERS = tuple(
+    name
+    for name in Reopen.__dataclass_fields__
+    if name not in ADMISSION_ONLY and name not in {"status", "attempts"}
+)
 
 HEAD_BYTES = 12
 """An archived reopen begins so: its status' first letter, position (5 bytes), and when it was admitted."""
@@ -68,6 +72,9 @@ _NOT_KEPT = frozenset(
     }
 )
 """What nobody asks a reopen that is done for, and what stands in the archive by itself."""
+_KEPT = tuple(
+    (name, field.default) for name, field in Reopen.__dataclass_fields__.items() if name not in _NOT_KEPT
+)
 _DONE = {status.value[:1].encode(): status.value for status in DONE}
 
 
@@ -109,9 +116,7 @@ def reopen_from(fields: dict[str, str]) -> Reopen:
 def worker_fields(reopen: Reopen) -> list[str]:
     """Fields and values in turn of what a worker writes. `status` goes apart: an index hangs on it."""
     flat: list[str] = []
-    for name in Reopen.__dataclass_fields__:
-        if name in ADMISSION_ONLY or name in {"status", "attempts"}:
-            continue
+    for name in _OF_WORKERS:
         value = getattr(reopen, name)
         flat += [name, "" if value is None or value is False else str(value)]
     return [*flat, "attempts", attempts_text(reopen.attempts)]
@@ -120,9 +125,9 @@ def worker_fields(reopen: Reopen) -> list[str]:
 def archive_rest(reopen: Reopen) -> bytes:
     """What the archive keeps of a reopen beside what scripts ask for."""
     told: dict[str, Any] = {}
-    for name, field in Reopen.__dataclass_fields__.items():
+    for name, default in _KEPT:
         value = getattr(reopen, name)
-        if name not in _NOT_KEPT and value != field.default:
+        if value != default:
             told[name] = str(value)
     if reopen.attempts:
         told["attempts"] = _shifted(_attempts_told(reopen.attempts), -reopen.created_ms)
@@ -183,5 +188,4 @@ def _number(text: str | None) -> int | None:
 
 def said(value: Attempt | Call | Intent) -> dict[str, Any]:
     """The fields that say something. (Most of what `dataclasses.asdict` costs is copying them.)"""
-    fields = ((name, getattr(value, name)) for name in value.__dataclass_fields__)
-    return {name: field for name, field in fields if field is not None}
+    return {name: field for name in value.__dataclass_fields__ if (field := getattr(value, name)) is not None}
