@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from service.domain.cases import Look, View
+from service.domain.values import replace
 
 Kind = Literal["create", "append"]
 
