@@ -98,9 +98,9 @@ def _lost(cluster: Cluster, records: dict[str, Reopen]) -> Iterator[str]:
 
 def _removed(cluster: Cluster, reopen_id: str) -> bool:
     """Whether retention took it, and left its tombstone."""
-    salt = cluster.server.keys.get("reopener:salt")
+    salt = cluster.server.at("reopener:salt")
     hashed = hashlib.sha1(f"{salt}{reopen_id}".encode(), usedforsecurity=False).hexdigest()
-    return salt is not None and f"reopener:gone:{hashed[:24]}" in cluster.server.keys
+    return salt is not None and cluster.server.at(f"reopener:gone:{hashed[:24]}") is not None
 
 
 def _stuck(records: dict[str, Reopen]) -> Iterator[str]:
@@ -235,33 +235,27 @@ def _cases_made(cluster: Cluster) -> Iterator[str]:
 
 def _books(cluster: Cluster, records: dict[str, Reopen], threads: list[Thread]) -> Iterator[str]:
     """The conservation law, and that every index says what the records say."""
-    keys = cluster.server.keys
-    totals = keys.get("reopener:totals") or {}
+    server = cluster.server
+    by_status, totals = server.under("reopener:is:"), server.at("reopener:totals") or {}
     accepted = int(totals.get("accepted", 0)) - int(totals.get("removed", 0))
-    listed = {
-        member: key.rpartition(":")[2]
-        for key, members in keys.items()
-        if key.startswith("reopener:is:")
-        for member in members
-    }
+    listed = {member: key.rpartition(":")[2] for key, members in by_status.items() for member in members}
     listed |= {
         _id_at(place): key.rsplit(":", 2)[1]
-        for key, members in keys.items()
-        if key.startswith("reopener:leaf:done:")
+        for key, members in server.under("reopener:leaf:done:").items()
         for place in members
     }
-    sizes = keys.get("reopener:sizes") or {}
-    if broken := [k for k, fields in keys.items() if k.startswith("reopener:r:") and "id" not in fields]:
+    sizes = server.at("reopener:sizes") or {}
+    if broken := [key for key, fields in server.under("reopener:r:").items() if "id" not in fields]:
         yield f"books: parts of records are left: {', '.join(broken)}"
-    count = sum(len(members) for key, members in keys.items() if key.startswith("reopener:is:"))
+    count = sum(map(len, by_status.values()))
     count += sum(int(size) for name, size in sizes.items() if name.startswith("done:") and "#" not in name)
     if accepted != count or count != len(records):
         yield f"books: {accepted} accepted, {count} listed by status, {len(records)} records"
     for reopen in records.values():
         if listed.get(reopen.id) != reopen.status.value:
             yield f"books: {reopen.event_id} is {reopen.status.value}, listed as {listed.get(reopen.id)}"
-    if keys.get("reopener:leases"):
-        yield f"books: leases are left: {keys['reopener:leases']}"
+    if leases := server.at("reopener:leases"):
+        yield f"books: leases are left: {leases}"
     for thread in threads:
         for intent in thread.unsettled:
             reopen = records.get(intent.reopen_id)

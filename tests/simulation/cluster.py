@@ -15,7 +15,7 @@ from service.ledger.retention import ENDED, Terms
 from tests.simulation.acquire_world import AcquireWorld, Manner
 from tests.simulation.engine import START_MS, Node, Simulation, Sleep, Step
 from tests.simulation.events import Event, Strike
-from tests.simulation.ledger_twin import ledger_on
+from tests.simulation.ledger_twin import QUEUE_KEY, ledger_on
 from tests.simulation.people import SOURCE, People
 from tests.simulation.redis_twin import RedisTwin
 from tests.simulation.watched import Watched, watched
@@ -245,10 +245,9 @@ class Cluster(People):
         self._watched = watched(self.server, self._watched)
         return self._watched
 
-    def sweep_wanted_at(self) -> int | None:
-        """When a sweep would find something overdue, in true time; None for never."""
-        wanted_ms = self.watched().wanted_ms
-        return None if wanted_ms is None else wanted_ms - START_MS - self.redis_ahead_ms
+    def true_ms(self, redis_ms: int) -> int:
+        """A time by Redis' clock, in true time."""
+        return redis_ms - START_MS - self.redis_ahead_ms
 
     def wake_all(self) -> None:
         """Redis' clock has changed: what is due is another now."""
@@ -256,7 +255,7 @@ class Cluster(People):
 
     def _after_ledger(self) -> None:
         simulation = self.simulation
-        if not self._listening and self.watched().has_bells:
+        if not self._listening and self.server.has_bells(QUEUE_KEY):
             self._listening = True
             simulation.at(simulation.now + 1 + int(self.rng.random() * 30), self._hand_out)
         for worker in self.workers:

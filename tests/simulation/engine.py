@@ -7,11 +7,12 @@ strike (faults.py). All times are milliseconds of true time since the history be
 
 from __future__ import annotations
 
-import heapq
 import random
 import traceback
 from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass, field
+from functools import partial
+from heapq import heappop, heappush
 from typing import Any, Literal
 
 from tests.simulation import telling
@@ -125,13 +126,15 @@ class Simulation:
     def at(self, ms: int, act: Callable[[], None], node: Node | None = None) -> None:
         """Do something at a time; with a node, only if that very process lives and is awake then."""
         self._order += 1
-        life = node.life if node else 0
-        heapq.heappush(self._heap, (max(ms, self.now), self._order, act, node, life))
+        life = 0 if node is None else node.life
+        heappush(self._heap, (max(self.now, ms), self._order, act, node, life))
 
     def spawn(self, node: Node, start: Callable[[], Coroutine[Any, Any, Any]], name: str) -> None:
         """Start a coroutine in the process that now runs on the node."""
-        life = node.life
-        self.at(self.now, lambda: self.resume(Task(node, life, start(), name), None), node)
+        self.at(self.now, partial(self._begin, node, node.life, start, name), node)
+
+    def _begin(self, node: Node, life: int, start: Callable[[], Coroutine[Any, Any, Any]], name: str) -> None:
+        self.resume(Task(node, life, start(), name), None)
 
     def run(self, until_ms: int) -> bool:
         """Let things happen; True where nothing is left to happen before that time."""
@@ -139,7 +142,7 @@ class Simulation:
         while heap:
             if self.steps > MOST_STEPS:
                 return False
-            ms, _, act, node, life = heapq.heappop(heap)
+            ms, _, act, node, life = heappop(heap)
             if node is not None:
                 if not node.alive or node.life != life:
                     continue
@@ -169,7 +172,7 @@ class Simulation:
                 self.story += traceback.format_exception(error)
             return
         if isinstance(asked, Sleep):
-            self.at(self.now + asked.ms, lambda: self.resume(task, None), task.node)
+            self.at(self.now + asked.ms, partial(self.resume, task, None), task.node)
             return
         self.steps += 1
         if not self.strike(task, asked, self.steps - 1):
@@ -182,7 +185,7 @@ class Simulation:
             self.tell_of(step, f"kept back, {kept_back}")
             self.reply(task, kept_back)
             return
-        self.at(self.now + self.latency(step), lambda: self.arrive(task, step))
+        self.at(self.now + self.latency(step), partial(self.arrive, task, step))
 
     def arrive(self, task: Task, step: Step) -> None:
         """The step takes effect, and its answer sets out."""
@@ -200,7 +203,7 @@ class Simulation:
         return answer
 
     def reply(self, task: Task, answer: Any, delay_ms: int = 1) -> None:
-        self.at(self.now + delay_ms, lambda: self.resume(task, answer), task.node)
+        self.at(self.now + delay_ms, partial(self.resume, task, answer), task.node)
 
     def latency(self, step: Step) -> int:
         low, high = LATENCY_MS[step.kind]

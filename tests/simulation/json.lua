@@ -91,6 +91,22 @@ local function object_told(object)
   return '{' .. table.concat(parts, ',') .. '}'
 end
 
+-- Most lists hold nothing but plain strings: all of them are looked through at once.
+local function list_told(list)
+  local is_text = true
+  for i = 1, #list do
+    is_text = is_text and type(list[i]) == 'string'
+  end
+  if is_text and not find(table.concat(list), '[%c"\\]') then
+    return '["' .. table.concat(list, '","') .. '"]'
+  end
+  local parts = {}
+  for i = 1, #list do
+    parts[i] = told(list[i])
+  end
+  return '[' .. table.concat(parts, ',') .. ']'
+end
+
 function told(value)
   if type(value) == 'string' then
     return quoted(value)
@@ -99,11 +115,7 @@ function told(value)
   elseif value[1] == nil then
     return object_told(value)
   end
-  local parts = {}
-  for i = 1, #value do
-    parts[i] = told(value[i])
-  end
-  return '[' .. table.concat(parts, ',') .. ']'
+  return list_told(value)
 end
 
 return {

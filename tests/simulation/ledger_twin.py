@@ -131,16 +131,22 @@ class Bells:
         return Bell(number, f"rq:job:{number}", QUEUE_KEY, "rq:queues", fields)
 
 
+POP = """
+local bell = redis.call('LPOP', ARGV[1])
+local name = bell and redis.call('HGET', 'rq:job:' .. bell, 'name')
+if bell then
+  redis.call('DEL', 'rq:job:' .. bell)
+end
+return name and { name, bell }
+"""
+
+
 def pop_bell(node: Node, server: RedisTwin) -> Step:
     """An RQ worker takes the next job: its name and its bell, or None."""
 
-    def act() -> tuple[str, str] | None:
-        bell = server.call("LPOP", QUEUE_KEY)
-        if bell is None:
-            return None
-        job = server.call("HGETALL", f"rq:job:{bell}")
-        server.call("DEL", f"rq:job:{bell}")
-        return (dict(zip(job[::2], job[1::2], strict=True))["name"], bell) if job else None
+    def act() -> tuple[str, ...] | None:
+        popped = server.run(POP, [QUEUE_KEY])
+        return tuple(popped) if popped else None
 
     return Step(
         node, "bell", act, lost=lambda _: LedgerUnavailable("no answer"), told=lambda: "RQ hands over a bell"

@@ -21,7 +21,8 @@ function twin.text(value)
   if type(value) ~= 'number' then
     error('arguments of commands are strings or numbers', 0)
   end
-  return string.format('%.17g', value)
+  -- The same for a whole number that it tells in full, in a fraction of the time.
+  return string.format(value % 1 == 0 and math.abs(value) < 1e15 and '%d' or '%.17g', value)
 end
 
 local text = twin.text

@@ -26,18 +26,18 @@ class RedisTwin:
         self.bells = 0
         self.revision = 0
         self._database = LUA.database(self.run_id)
-        self._seen: tuple[int, dict[str, Any]] = (-1, {})
 
     @property
     def run_id(self) -> str:
         return f"{self.starts:040x}"
 
-    @property
-    def keys(self) -> dict[str, Any]:
-        """All that it holds: text, dicts and lists by key, to be read only."""
-        if self._seen[0] != self.revision:
-            self._seen = (self.revision, LUA.everything(self._database))
-        return self._seen[1]
+    def under(self, beginning: str) -> dict[str, Any]:
+        """The keys that begin so, in their order, and what each holds: text, a dict or a list."""
+        return LUA.under(self._database, beginning)
+
+    def at(self, key: str) -> Any:
+        """What this key holds, None for nothing."""
+        return LUA.at(self._database, key)
 
     def call(self, *command: str | int) -> Any:
         """Run one command. None stands for nil; lists are arrays; ints are integers."""
@@ -49,10 +49,13 @@ class RedisTwin:
         self.revision += 1
         return LUA.run(script, self._database, self.clock_ms(), args)
 
-    def watched(self, queue: str) -> tuple[Any, ...]:
-        """What watched.lua finds."""
-        found: tuple[Any, ...] = LUA.watched(self._database, self.clock_ms(), queue)
+    def has_bells(self, queue: str) -> bool:
+        found: bool = LUA.has_bells(self._database, self.clock_ms(), queue)
         return found
+
+    def watched(self) -> Any:
+        """What watched.lua finds: a tuple where there are leases."""
+        return LUA.watched(self._database, self.clock_ms())
 
     def restart(self, *, forget: Any = None) -> None:
         """Start anew: with what it held, or with an earlier `snapshot`."""

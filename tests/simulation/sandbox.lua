@@ -73,11 +73,13 @@ function asked.snapshot(database)
   return copy
 end
 
--- All keys, and what is in one of them.
-function asked.names(database)
-  local names = {}
+-- The keys that begin so, and what is in one of them.
+function asked.names(database, beginning)
+  local names, length = {}, #beginning
   for key in pairs(database.keys) do
-    names[#names + 1] = key
+    if string.sub(key, 1, length) == beginning then
+      names[#names + 1] = key
+    end
   end
   table.sort(names)
   return told(names)

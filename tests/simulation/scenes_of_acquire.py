@@ -108,7 +108,7 @@ def _kills_its_worker(cluster: Cluster, task: Task, step: Step) -> bool:
 
 
 def _poison_is_held(cluster: Cluster) -> list[str]:
-    record = cluster.server.keys[f"reopener:r:{cluster.events[0].id}"]
+    record = cluster.server.at(f"reopener:r:{cluster.events[0].id}")
     poison = (record["status"], record.get("reason")) == ("held", "poison")
     return [] if poison else [f"poison: it is {record['status']} ({record.get('reason')})"]
 

@@ -59,7 +59,7 @@ def _cancelled_at_any_time(cluster: Cluster) -> None:
 def _stays_cancelled(cluster: Cluster) -> Iterator[str]:
     """Whoever is told that it is cancelled can rely on that."""
     for _, name in cluster.agreed:
-        record = cluster.server.keys.get(f"reopener:r:{name}")
+        record = cluster.server.at(f"reopener:r:{name}")
         if name not in cluster.causes and (record is None or record["status"] != "cancelled"):
             yield f"untrue: a person was told that {name} is cancelled, and it is not"
 
@@ -132,7 +132,7 @@ def _only_run_again_goes_on(cluster: Cluster) -> list[str]:
     """Without other faults it stays held, all four verbs were refused, and one case came of run again."""
     if cluster.struck:
         return []
-    record = cluster.server.keys[f"reopener:r:{cluster.events[0].id}"]
+    record = cluster.server.at(f"reopener:r:{cluster.events[0].id}")
     wrong = []
     if (record["status"], record.get("reason")) != ("held", "acted_elsewhere"):
         wrong.append(f"untrue: it is {record['status']} ({record.get('reason')})")

@@ -18,13 +18,12 @@ def records_of(cluster: Cluster) -> dict[str, Reopen]:
     said = {event.id: event.admission.text for event in cluster.events}
     records = [
         {name: as_text(value) for name, value in fields.items()}
-        for key, fields in cluster.server.keys.items()
-        if key.startswith("reopener:r:") and "id" in fields
+        for fields in cluster.server.under("reopener:r:").values()
+        if "id" in fields
     ]
     records += [
         codec.archived_fields(key.removeprefix("reopener:d:"), kept.encode("latin-1"))
-        for key, kept in cluster.server.keys.items()
-        if key.startswith("reopener:d:")
+        for key, kept in cluster.server.under("reopener:d:").items()
     ]
     return {fields["id"]: codec.reopen_from(_with_words(fields, said)) for fields in records}
 
@@ -38,6 +37,6 @@ def _with_words(fields: dict[str, str], said: dict[str, str | None]) -> dict[str
 def threads_of(cluster: Cluster) -> list[Thread]:
     return [
         thread_codec.thread_from(int(key.removeprefix("reopener:t:")), fields, 0)[0]
-        for key, fields in cluster.server.keys.items()
-        if key.startswith("reopener:t:") and "doc" in fields
+        for key, fields in cluster.server.under("reopener:t:").items()
+        if "doc" in fields
     ]

@@ -1,10 +1,9 @@
-"""What wakes workers, as it stands in Redis: RQ's bells, the first thread that is due, and leases."""
+"""What lets workers sweep, as it stands in Redis: the first thread that is due, and leases."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.simulation.ledger_twin import QUEUE_KEY
 from tests.simulation.redis_twin import RedisTwin
 
 
@@ -13,7 +12,6 @@ class Watched:
     """`wanted_ms` is when a sweep would find something overdue, by Redis' clock; None for never."""
 
     revision: int
-    has_bells: bool
     wanted_ms: int | None
     leases: dict[str, str]
 
@@ -22,6 +20,7 @@ def watched(server: RedisTwin, before: Watched | None) -> Watched:
     """How it is now, where that is another than before."""
     if before is not None and before.revision == server.revision:
         return before
-    bells, wanted_ms, *leases = server.watched(QUEUE_KEY)
-    held = dict(zip(leases[::2], leases[1::2], strict=True)) if leases else {}
-    return Watched(server.revision, bells, wanted_ms or None, held)
+    found = server.watched()
+    if type(found) is not tuple:
+        return Watched(server.revision, found or None, {})
+    return Watched(server.revision, found[0] or None, dict(zip(found[1::2], found[2::2], strict=True)))

@@ -99,29 +99,33 @@ class Worker:
     def wake(self, in_ms: int) -> None:
         """Sweep in so long at the latest."""
         simulation = self.cluster.simulation
-        at = simulation.now + max(1, in_ms)
-        if simulation.now < self.tick_at <= at:
+        now = simulation.now
+        at = now + in_ms
+        if now < self.tick_at <= at:
             return
         self.tick_at = at
         simulation.at(at, self._tick, self.node)
 
     def _tick(self) -> None:
-        simulation = self.cluster.simulation
-        if simulation.now < self.tick_at:
+        cluster = self.cluster
+        simulation = cluster.simulation
+        now = simulation.now
+        if now < self.tick_at:
             return
-        wanted = self.cluster.sweep_wanted_at()
-        leases = self.cluster.watched().leases
+        watched = cluster.watched()
+        wanted = None if watched.wanted_ms is None else cluster.true_ms(watched.wanted_ms)
+        leases = watched.leases
         standing = self.sweeper._still.look(leases, self.node.monotonic())
-        if standing or (wanted is not None and wanted <= simulation.now):
+        if standing or (wanted is not None and wanted <= now):
             simulation.spawn(self.node, self._sweep, "sweeper")
         if leases != self.seen_leases:
             self.seen_leases = leases
-            self.still_at = simulation.now + self.cluster.policy.lease_ms
+            self.still_at = now + cluster.policy.lease_ms
         if leases:
-            still_at = max(self.still_at, simulation.now + TICK_MS)
+            still_at = max(self.still_at, now + TICK_MS)
             wanted = still_at if wanted is None else min(wanted, still_at)
         if wanted is not None:
-            self.wake(max(TICK_MS, wanted - simulation.now))
+            self.wake(max(TICK_MS, wanted - now))
 
     def watch(self, in_ms: int) -> None:
         """Redis is another run: real sweepers see that at their ticks, whatever is due."""
