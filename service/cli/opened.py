@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from redis import Redis as SyncRedis
+from redis.exceptions import ResponseError
 
 from service.cli.told import Ended
 from service.clock import SystemClock
@@ -57,3 +58,5 @@ def with_ledger(do: Callable[[Ledger], Awaitable[Result]], *, is_patient: bool =
         raise Ended(f"Redis is away ({away}); nothing was changed as far as is known") from None
     except ReopenerError as error:
         raise Ended(str(error)) from None
+    except ResponseError as refused:
+        raise Ended(f"Redis refuses us: {refused}; reopener check tells what is wrong") from None

@@ -227,6 +227,17 @@ def test_send_tells_what_went_wrong(site: Site):
     assert "401" in refused.stdout
 
 
+@pytest.mark.parametrize("arguments", [("list",), ("pause",), ("export",)])
+def test_where_redis_refuses_the_tools_say_so(site: Site, arguments):
+    """A tool whose user in Redis may not do what it asks for ends with 1, and says so in a line."""
+    site.redis.acl_setuser("nobody", enabled=True, nopass=True, commands=["-@all", "+@connection"])
+    address = site.environment["REDIS_URL"].replace("unix://", "unix://nobody:any@")
+    told = CliRunner().invoke(main, arguments, env={**site.environment, "REDIS_URL": address})
+    site.redis.acl_deluser("nobody")
+    assert told.exit_code == 1
+    assert told.stderr.startswith("reopener: Redis refuses us: ")
+
+
 def test_without_redis_the_tools_say_so(tmp_path):
     """A tool that finds no Redis ends with 2, and one whose Redis is away with 1."""
     environment = running.environment(tmp_path, "")
