@@ -62,18 +62,18 @@ def main() -> int:
         )
         status = worker.run()
     except ResponseError as error:
-        _say(f"Redis refuses us: {words_of(error)}. Correct REDIS_URL, or what Redis permits that user.")
+        _say("Redis refuses us", error, "Correct REDIS_URL, or what Redis permits that user.")
         return 1
     except RedisError as error:  # RQ asks at once; later on an outage is waited out
-        _say(f"Redis does not answer: {words_of(error)} Start it, or correct REDIS_URL.")
+        _say("Redis does not answer", error, "Start it, or correct REDIS_URL.")
         return 1
     leaving.end(status)
     return status
 
 
-def _say(sentence: str) -> None:
+def _say(what: str, error: RedisError, mend: str) -> None:
     """In one piece: the engine's thread logs meanwhile, and may get between a line and its end."""
-    sys.stderr.write(f"reopener: {sentence}\n")
+    sys.stderr.write(f"reopener: {what}: {words_of(error).rstrip('.')}. {mend}\n")
 
 
 def _end(_number: int, _frame: FrameType | None) -> Never:
