@@ -124,7 +124,7 @@ async def test_what_acquire_itself_says_is_taken_at_its_word(server: Scripted, s
 )
 async def test_whatever_is_no_trustworthy_answer_is_unknown(server: Scripted, step: Step):
     """Once the request has left, all that is no trustworthy answer leaves the outcome unknown."""
-    ended = await outcome(server, step, timeout_seconds=0.5)
+    ended = await outcome(server, step, timeout_seconds=1.5)
     assert isinstance(ended, Unknown)
     assert ended.error
     assert len(server.received) == 1
