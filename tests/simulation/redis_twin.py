@@ -50,7 +50,7 @@ class RedisTwin:
         return LUA.run(script, self._database, self.clock_ms(), args)
 
     def has_bells(self, queue: str) -> bool:
-        found: bool = LUA.has_bells(self._database, self.clock_ms(), queue)
+        found: bool = LUA.has_bells(self._database, queue)
         return found
 
     def watched(self) -> Any:

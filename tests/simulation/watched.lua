@@ -10,9 +10,8 @@ local function hash(name)
   return found and found.of or {}
 end
 
-local function has_bells(database, ms, queue)
-  twin.enter(database, ms)
-  return held(queue, 'list') ~= nil
+local function has_bells(database, queue)
+  return database.keys[queue] ~= nil
 end
 
 local function watched(database, ms)
