@@ -146,7 +146,7 @@ def archived_fields(reopen_id: str, kept: bytes) -> dict[str, str]:
     fields["updated_ms"] = str(created_ms + int(fields.pop("lasted_ms")))
     rest = unpacked(packed)
     if "attempts" in rest:
-        rest["attempts"] = json.dumps(_shifted(rest["attempts"], created_ms))
+        rest["attempts"] = compact_ascii(_shifted(rest["attempts"], created_ms))
     return {"id": reopen_id, **fields, **rest}
 
 
