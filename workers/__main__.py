@@ -63,10 +63,11 @@ def main() -> int:
         status = worker.run()
     except ResponseError as error:
         _say("Redis refuses us", error, "Correct REDIS_URL, or what Redis permits that user.")
-        return 1
+        status = 1
     except RedisError as error:  # RQ asks at once; later on an outage is waited out
         _say("Redis does not answer", error, "Start it, or correct REDIS_URL.")
-        return 1
+        status = 1
+    # Not by returning: a process taken apart while the engine's loop is at work in its thread was seen to crash.
     leaving.end(status)
     return status
 

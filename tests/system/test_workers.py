@@ -225,6 +225,9 @@ def test_a_redis_that_is_away_at_the_start_is_told_in_a_sentence(start, worker_l
     assert start(on=address).wait(20) == 1
     told = [line for line in worker_log.read_text("utf-8").splitlines() if not line.startswith("{")]
     (sentence,) = told
+    assert '"worker.left"' in worker_log.read_text("utf-8"), (
+        "the interpreter was taken apart under the engine"
+    )
     assert sentence.startswith("reopener: Redis does not answer: ")
     assert sentence.endswith("Start it, or correct REDIS_URL.")
 
