@@ -67,7 +67,7 @@ def main() -> int:
     except RedisError as error:  # RQ asks at once; later on an outage is waited out
         _say("Redis does not answer", error, "Start it, or correct REDIS_URL.")
         status = 1
-    # Not by returning: a process taken apart while the engine's loop is at work in its thread was seen to crash.
+    # Not by returning: a process that was taken apart under the engine's running loop was seen to crash.
     leaving.end(status)
     return status
 
