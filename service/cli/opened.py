@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from redis import Redis as SyncRedis
-from redis.exceptions import ResponseError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from service.cli.told import Ended
 from service.clock import SystemClock
@@ -55,8 +55,14 @@ def with_ledger(do: Callable[[Ledger], Awaitable[Result]], *, is_patient: bool =
     try:
         return asyncio.run(done())
     except LedgerUnavailable as away:
+        if isinstance(away.__cause__, NoPermissionError):
+            raise _refused(away.__cause__) from None
         raise Ended(f"Redis is away ({away}); nothing was changed as far as is known") from None
     except ReopenerError as error:
         raise Ended(str(error)) from None
     except ResponseError as refused:
-        raise Ended(f"Redis refuses us: {refused}; reopener check tells what is wrong") from None
+        raise _refused(refused) from None
+
+
+def _refused(error: ResponseError) -> Ended:
+    return Ended(f"Redis refuses us: {error}; reopener check tells what is wrong")

@@ -65,9 +65,10 @@ AWAY = (
     redis.exceptions.BusyLoadingError,
     redis.exceptions.ReadOnlyError,
     redis.exceptions.OutOfMemoryError,
+    redis.exceptions.NoPermissionError,
     OSError,
 )
-"""What a Redis that is away, starting, failing over or full answers with, or does not."""
+"""What a Redis that is away, starting, failing over, full or forbidding answers with, or does not."""
 _TAKES_NOTHING = re.compile(
     r"\b(OOM|READONLY|NOREPLICAS|MISCONF|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY)\b"
     r"|read only replica|good replicas"

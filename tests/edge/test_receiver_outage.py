@@ -125,6 +125,24 @@ def test_while_redis_permits_nothing(server: EmbeddedRedis, tmp_path):
             taken_back(site)
 
 
+def test_what_comes_while_redis_permits_nothing_waits_on_the_disk(server: EmbeddedRedis, tmp_path):
+    """None of the deliveries is refused for itself: they wait as in an outage, and keep their order."""
+    allowed = {"enabled": True, "nopass": True, "keys": ["*"], "channels": ["*"]}
+    address = server.url.replace("unix://", "unix://ours:any@")
+    with redis.Redis.from_url(server.url) as admin:
+        admin.acl_setuser("ours", **allowed, commands=["+@all"])
+        with site_on(environment(tmp_path, address, REOPENER_SPOOL_MB="4")) as site:
+            assert site.deliver(event_id="before").json()["status"] == "accepted"
+            admin.acl_setuser("ours", **allowed, commands=["-@all", "+@connection"])
+            for number in range(3):
+                assert site.deliver(event_id=f"meanwhile-{number}").json()["status"] == "accepted"
+            until(lambda: site.client.get("/readyz").json().get("spooled") == 3)
+            admin.acl_setuser("ours", **allowed, commands=["+@all"])
+            until(lambda: site.stats()["spool"]["deliveries"] == 0)
+            told = site.stats()
+            assert (told["accepted"], told["spool"]["refused"], told["balanced"]) == (4, 0, True)
+
+
 def test_a_receiver_starts_without_redis(tmp_path):
     """A receiver that starts while Redis is away answers 503, and takes deliveries once it is there."""
     first = EmbeddedRedis.start(tmp_path / "redis", clock=SystemClock())
