@@ -6,7 +6,7 @@ Every end is one fenced write to the ledger, which answers with the thread's nex
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from service.domain import backoff
@@ -23,7 +23,6 @@ from service.domain.reopens import (
     without_text,
 )
 from service.domain.threads import Effect, with_clock_set_back, with_intents_held
-from service.domain.values import replace
 from workers.look import LookLags, ThreadMissing
 
 if TYPE_CHECKING:

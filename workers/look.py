@@ -5,12 +5,12 @@ A look counts only if it shows everything that is known to exist; else nothing i
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from service.domain.cases import Case, Look, Messages, View
 from service.domain.errors import AccountRefused, ReadFailed
 from service.domain.threads import Effect
-from service.domain.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,6 +14,7 @@ The rules are told in docs/protocol.md.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from service.domain.errors import ReadFailed
@@ -30,7 +31,6 @@ from service.domain.threads import (
     with_intents_taken_up,
     with_look,
 )
-from service.domain.values import replace
 from workers.head import Ended, Head, Tools
 from workers.look import ThreadElsewhere, take_look, with_messages
 from workers.lookup import find_thread

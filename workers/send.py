@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from service.domain.errors import AccountRefused, NotAsked, NotConfirmed, ReadFailed
@@ -26,7 +27,6 @@ from service.domain.threads import (
     with_intent,
     without_intent,
 )
-from service.domain.values import replace
 
 if TYPE_CHECKING:
     from service.domain.cases import Look, View

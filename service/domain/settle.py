@@ -5,7 +5,7 @@ Pure: from an intent, what is known of its thread and one look, to a verdict.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from service.domain.cases import CLOCK_MARGIN_MS, Case, Look, Message
@@ -22,7 +22,6 @@ from service.domain.threads import (
     with_maybe_duplicate,
     without_intent,
 )
-from service.domain.values import replace
 
 READ_LAGS = 3
 """Absence is believed only after this many times the worst read lag that was measured."""

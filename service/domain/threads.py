@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from service.domain.cases import Look, View
-from service.domain.values import replace
 
 Kind = Literal["create", "append"]
 

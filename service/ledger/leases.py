@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from service.domain.breaker import FIRST_PACE
 from service.domain.errors import Fenced
 from service.domain.ports import Claimed, Lease, Unclaimed
 from service.domain.reopens import DONE
-from service.domain.values import replace
 from service.ledger import codec, thread_codec
 from service.ledger.care import place_from
 from service.ledger.links import WAITS_FOR_LINK, link_of
