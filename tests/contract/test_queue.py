@@ -7,10 +7,12 @@ import subprocess
 from importlib import import_module
 from pathlib import Path
 
+import pytest
 from redis import Redis
 from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.utils import now, utcformat
 
 from service.queue import (
     FAILED_JOB_SECONDS,
@@ -21,6 +23,7 @@ from service.queue import (
     Bells,
     ring_of,
     ring_told_by,
+    written_now,
 )
 from tests import running
 from tests.running import Site, Whole, reply
@@ -33,6 +36,14 @@ def test_the_dotted_path_is_wire_format():
     assert (QUEUE_NAME, JOB_FUNCTION) == ("reopener", "workers.jobs.ring")
     module, _, name = JOB_FUNCTION.rpartition(".")
     assert callable(getattr(import_module(module), name))
+
+
+@pytest.mark.parametrize("micros", [0, 7, 123_456])
+def test_a_moment_is_written_as_rq_writes_it(monkeypatch: pytest.MonkeyPatch, micros: int):
+    """A job is dated without RQ's own function, to the letter as that would."""
+    moment = now().replace(microsecond=micros)
+    monkeypatch.setattr("service.queue.now", lambda: moment)
+    assert written_now() == utcformat(moment)
 
 
 def kept(connection: Redis, job: Job) -> dict[str, tuple[str, object]]:
