@@ -21,7 +21,7 @@ from service.domain.errors import ReadFailed
 from service.domain.plan import AdoptForgotten, Append, Create, Dead, Skip, Wait, next_step
 from service.domain.ports import Write
 from service.domain.reopens import AttemptOutcome, Status, end_attempt, without_text
-from service.domain.settle import settle, with_forgotten_calls
+from service.domain.settle import LONGEST_VIEW_WAIT_MS, settle, with_forgotten_calls
 from service.domain.threads import (
     Claim,
     Duplicate,
@@ -163,7 +163,14 @@ async def _advance(head: Head, look: Look) -> Ended | None:
 
 def _settle(head: Head, look: Look | None) -> Settlement:
     policy = head.tools.policy
-    return settle(head.thread, look, head.now_ms(), settle_ms=policy.settle_ms, read_lag_ms=head.read_lag_ms)
+    return settle(
+        head.thread,
+        look,
+        head.now_ms(),
+        settle_ms=policy.settle_ms,
+        read_lag_ms=head.read_lag_ms,
+        view_wait_ms=min(LONGEST_VIEW_WAIT_MS, int(policy.backoff_cap_seconds * 1000)),
+    )
 
 
 async def _apply(head: Head, settlement: Settlement) -> Ended | None:

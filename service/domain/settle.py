@@ -81,7 +81,13 @@ class Settlement:
 
 
 def settle(
-    thread: Thread, look: Look | None, now_ms: int, *, settle_ms: int, read_lag_ms: int = 0
+    thread: Thread,
+    look: Look | None,
+    now_ms: int,
+    *,
+    settle_ms: int,
+    read_lag_ms: int = 0,
+    view_wait_ms: int = LONGEST_VIEW_WAIT_MS,
 ) -> Settlement:
     """Examine every intent of the thread, those that keep it waiting first. Without a look (Acquire need
     not be asked, or cannot be) only what was observed decides.
@@ -91,7 +97,16 @@ def settle(
     look_again: list[int] = []
     for intent in sorted(thread.intents, key=lambda intent: (intent.watched, intent.at_ms)):
         verdict = observed(intent, thread) or (
-            look and examine(intent, thread, look, now_ms, settle_ms=settle_ms, read_lag_ms=read_lag_ms)
+            look
+            and examine(
+                intent,
+                thread,
+                look,
+                now_ms,
+                settle_ms=settle_ms,
+                read_lag_ms=read_lag_ms,
+                view_wait_ms=view_wait_ms,
+            )
         )
         match verdict:
             case Adopted():
@@ -160,9 +175,18 @@ def observed(intent: Intent, thread: Thread) -> Adopted | None:
 
 
 def examine(
-    intent: Intent, thread: Thread, look: Look, now_ms: int, *, settle_ms: int, read_lag_ms: int = 0
+    intent: Intent,
+    thread: Thread,
+    look: Look,
+    now_ms: int,
+    *,
+    settle_ms: int,
+    read_lag_ms: int = 0,
+    view_wait_ms: int = LONGEST_VIEW_WAIT_MS,
 ) -> Verdict:
-    """The verdict on one intent. `now_ms` is the time at which the look began, on Redis' clock."""
+    """The verdict on one intent. `now_ms` is the time at which the look began, on Redis' clock.
+    `view_wait_ms` is the longest time between looks that wait for the baseline's view.
+    """
     fresh = _fresh(intent, thread, look)
     ours = [effect for effect, marks, _ in fresh if intent.token in " ".join(marks)]
     if not ours and intent.words is not None:
@@ -175,7 +199,7 @@ def examine(
     settled_at_ms = intent.ends_by_ms + settle_ms
     unreadable = tuple(effect for effect, _, texts in fresh if not _readable(texts, intent.words))
     if not unreadable and _another_view(intent, look):
-        patience_ms = min(LONGEST_VIEW_WAIT_MS, max(0, now_ms - settled_at_ms) // VIEW_WAIT_SHARE)
+        patience_ms = min(view_wait_ms, max(0, now_ms - settled_at_ms) // VIEW_WAIT_SHARE)
         look_again_ms = _next_look_ms(intent, now_ms, settled_at_ms) + patience_ms
         return Undecided(look_again_ms, counts=False)
     if unreadable or not _comparable(intent, look):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 from service.domain.cases import Case, Look
+from service.domain.reopens import Policy
 from service.domain.settle import Absent, Adopted, Undecided, Unreadable, examine
 from service.domain.threads import Thread
 from tests.unit.lost import CREATE, ROOT
+from workers.reopen import _settle
 
 SETTLE_MS = 15_000
 THREAD = Thread(id=10, intents=(CREATE,))
@@ -45,6 +49,17 @@ def test_a_few_looks_in_another_view_cost_seconds():
         assert isinstance(verdict, Undecided)
         waited_ms, now_ms = verdict.look_again_ms - now_ms, verdict.look_again_ms
     assert 60_000 <= waited_ms <= 61_000, "where it stays away, once a minute"
+
+
+def test_waits_for_the_view_are_no_longer_than_the_back_offs_cap():
+    """As between any other tries: a thread that has waited for an hour may have had only one bad look."""
+    head: Any = SimpleNamespace(
+        thread=THREAD,
+        tools=SimpleNamespace(policy=Policy(settle_ms=SETTLE_MS, backoff_cap_seconds=5)),
+        now_ms=lambda: LONG_AFTER_MS,
+        read_lag_ms=0,
+    )
+    assert _settle(head, look_of("contact", ROOT)).look_again_ms == LONG_AFTER_MS + 6_000
 
 
 def test_the_threads_own_list_stands_for_the_fallback():
