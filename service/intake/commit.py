@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from service.domain.errors import LedgerUnavailable
+from service.domain.errors import LedgerUnavailable, NotConfirmed
 from service.intake.line import Line, Waiting
 from service.ledger.admission import packed_delivery
 
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 ADMIT_SECONDS = 1.5
 """An answer must come within 2 s also while Redis hangs."""
+CONFIRM_SECONDS = 1.9
+"""The same while replicas and disks are waited for, with what was spent before that."""
 PATIENCE_SECONDS = 0.25
-"""The same where a delivery can go to the spool instead."""
+"""So long Redis has where a delivery can go to the spool instead."""
 TOGETHER = 16
 TOGETHER_BYTES = 1024 * 1024
 """So much is asked at once (a single delivery may be larger): others use this Redis too, and who is served in
@@ -70,16 +72,24 @@ class GroupCommit:
     async def _ask_until_done(self) -> None:
         try:
             while self._line:
-                if len(self._confirming) >= MOST_CONFIRMING:
-                    await asyncio.wait(self._confirming, return_when=asyncio.FIRST_COMPLETED)
-                await self._ask(self._line.first(TOGETHER, TOGETHER_BYTES))
+                if len(self._confirming) < MOST_CONFIRMING or await self._one_is_confirmed():
+                    await self._ask(self._line.first(TOGETHER, TOGETHER_BYTES))
+                else:
+                    self._turn_away([], NotConfirmed("what was written before is not confirmed yet"))
         finally:
             self._asking = None
 
+    async def _one_is_confirmed(self) -> bool:
+        """Whether the next batch may be asked for before the first in line has waited for too long."""
+        left_seconds = self._left(self._line.since, self._patience_seconds)
+        ended, _ = await asyncio.wait(
+            self._confirming, timeout=left_seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+        return bool(ended)
+
     async def _ask(self, batch: list[Waiting]) -> None:
-        left_seconds = batch[0].since + self._patience_seconds - self._clock.monotonic()
         try:
-            async with asyncio.timeout(left_seconds):
+            async with asyncio.timeout(self._left(batch[0].since, self._patience_seconds)):
                 together = await self._admissions.admit_together([each.packed for each in batch])
         except TimeoutError:
             away = LedgerUnavailable(f"Redis did not confirm within {self._patience_seconds} s")
@@ -99,12 +109,19 @@ class GroupCommit:
 
     async def _tell_once_confirmed(self, batch: list[Waiting], together: Together) -> None:
         try:
-            _tell(batch, await together.confirmed())
+            async with asyncio.timeout(self._left(batch[0].since, CONFIRM_SECONDS)):
+                outcomes = await together.confirmed()
+            _tell(batch, outcomes)
+        except TimeoutError:
+            self._give_up(batch, NotConfirmed(f"written, but not confirmed within {CONFIRM_SECONDS} s"))
         except LedgerUnavailable as unconfirmed:
             self._give_up(batch, unconfirmed)
         except BaseException as fault:
             self._give_up(batch, LedgerUnavailable(f"a fault of ours: {type(fault).__name__}"))
             raise
+
+    def _left(self, since: float, most_seconds: float) -> float:
+        return max(0.0, since + most_seconds - self._clock.monotonic())
 
     def _turn_away(self, batch: list[Waiting], away: LedgerUnavailable) -> None:
         """Those behind the batch would learn the same, later."""

@@ -97,6 +97,8 @@ class Detour:
             self._draining = asyncio.create_task(self._drain())
 
     def _join(self, waiting: Waiting) -> None:
+        # How long it waited for Redis tells nothing of the disk.
+        waiting.since = self._clock.monotonic()
         try:
             self._line.join(waiting)
         except Overloaded as overloaded:

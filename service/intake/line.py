@@ -51,6 +51,11 @@ class Line:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def since(self) -> float:
+        """Since when the first waits (monotonic seconds), where there is one."""
+        return self._waiting[0].since
+
     def join(self, newcomer: Waiting) -> None:
         """Stand behind the others. Raises `Overloaded` where too much waits already."""
         waiting = self._waiting

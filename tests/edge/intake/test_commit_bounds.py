@@ -8,15 +8,16 @@ from collections.abc import Awaitable, Callable, Sequence
 import pytest
 
 from service.clock import SystemClock
-from service.domain.errors import LedgerUnavailable
-from service.intake.commit import ADMIT_SECONDS, GroupCommit
+from service.domain.errors import LedgerUnavailable, NotConfirmed
+from service.intake import commit as commits
+from service.intake.commit import ADMIT_SECONDS, MOST_CONFIRMING, GroupCommit
 from service.intake.line import Waiting
 from service.ledger.admission import Admitted, Together
 from tests.edge.events import event
 
 PROMISED_SECONDS = 2
 
-Confirm = Callable[[], Awaitable[None]] | None
+Confirm = Callable[[], Awaitable[object]] | None
 
 
 class Admitting:
@@ -37,8 +38,28 @@ class Admitting:
         return Together([[accepted] for _ in deliveries], self.confirm)
 
 
+class Spooling:
+    """Takes all at once."""
+
+    is_taken = False
+
+    def take(self, deliveries: Sequence[Waiting], away: LedgerUnavailable) -> None:
+        for each in deliveries:
+            each.resolve([])
+
+
 def many(commit: GroupCommit, count: int, *, text: str = "") -> list[asyncio.Task[list[Admitted]]]:
     return [asyncio.create_task(commit.admit([event(f"e{n}", text=text)])) for n in range(count)]
+
+
+async def one_by_one(commit: GroupCommit, count: int) -> list[asyncio.Task[list[Admitted]]]:
+    """Each is a batch of its own, as long as it is asked for."""
+    tasks = []
+    for _ in range(count):
+        tasks += many(commit, 1)
+        for _ in range(5):
+            await asyncio.sleep(0)
+    return tasks
 
 
 async def ended(tasks: list[asyncio.Task[list[Admitted]]]) -> set[type]:
@@ -60,18 +81,35 @@ async def test_nobody_waits_longer_than_a_second_and_a_half():
 
 async def test_with_a_spool_redis_has_a_quarter_of_a_second():
     """What Redis has not confirmed by then goes to the spool, with all that is behind it."""
-
-    class Spooling:
-        is_taken = False
-
-        def take(self, deliveries: Sequence[Waiting], away: LedgerUnavailable) -> None:
-            for each in deliveries:
-                each.resolve([])
-
     clock = SystemClock()
     began = clock.monotonic()
     assert await ended(many(GroupCommit(Admitting(), clock, Spooling()), 100)) == {list}
     assert 0.2 < clock.monotonic() - began < 1.4
+
+
+async def test_nobody_waits_longer_for_replicas_and_disks(monkeypatch):
+    """Where they do not confirm, all learn it in time, also who waits for a turn to be asked for."""
+    most_seconds = commits.CONFIRM_SECONDS
+    monkeypatch.setattr(commits, "CONFIRM_SECONDS", 0.2)
+    monkeypatch.setattr(commits, "ADMIT_SECONDS", 0.1)
+    admitting = Admitting(asyncio.Event().wait)
+    admitting.goes_on.set()
+    tasks = await one_by_one(GroupCommit(admitting, SystemClock()), MOST_CONFIRMING + 3)
+    assert await ended(tasks) == {NotConfirmed}
+    assert len(admitting.asked) == MOST_CONFIRMING
+    assert most_seconds < PROMISED_SECONDS
+
+
+async def test_with_a_spool_nobody_waits_for_a_turn_that_does_not_come():
+    """Where many batches wait to be confirmed, what comes behind them goes to the spool as soon as ever."""
+    confirmed = asyncio.Event()
+    admitting = Admitting(confirmed.wait)
+    admitting.goes_on.set()
+    tasks = await one_by_one(GroupCommit(admitting, SystemClock(), Spooling()), MOST_CONFIRMING + 3)
+    assert await ended(tasks[MOST_CONFIRMING:]) == {list}
+    assert not any(each.done() for each in tasks[:MOST_CONFIRMING])
+    confirmed.set()
+    assert await ended(tasks) == {list}
 
 
 async def test_a_batch_is_16_deliveries_or_a_mebibyte():
@@ -125,11 +163,7 @@ async def test_so_many_batches_wait_to_be_confirmed_and_no_more():
     admitting = Admitting(confirm)
     admitting.goes_on.set()
     commit = GroupCommit(admitting, SystemClock())
-    tasks = []
-    for _ in range(40):
-        tasks += many(commit, 1)
-        for _ in range(5):  # so that each is a batch of its own
-            await asyncio.sleep(0)
+    tasks = await one_by_one(commit, 40)
     assert len(admitting.asked) == 32
     for _ in tasks:
         confirmed.release()

@@ -7,9 +7,12 @@ import sqlite3
 
 import pytest
 
+from service.clock import SystemClock
 from service.domain.errors import LedgerUnavailable, Overloaded
 from service.intake import detour as detours
 from service.intake import line
+from service.intake.line import Waiting
+from service.ledger.admission import packed_delivery
 from tests.edge.events import event
 from tests.edge.intake.spooling import receiving, tried_one, waiting_in
 
@@ -93,6 +96,21 @@ async def test_a_disk_that_is_slow_has_a_bounded_line(ledger, tmp_path, monkeypa
                 *(receiver.commit.admit([event(f"e{n}")]) for n in range(10)), return_exceptions=True
             )
         assert [type(each) for each in told] == [list] * 3 + [Overloaded] * 7
+
+
+async def test_who_waited_for_redis_stands_in_nobodys_way(ledger, tmp_path):
+    """What replicas have not confirmed after long, and what has just come, are written together."""
+    async with receiving(ledger, tmp_path / "spool") as receiver:
+        receiver.way.is_cut = lambda: True
+        now, loop = SystemClock().monotonic(), asyncio.get_running_loop()
+        both = [
+            Waiting([each], packed_delivery([each]), 0, since, loop.create_future())
+            for each, since in ((event("old"), now - 1.4), (event("new"), now))
+        ]
+        receiver.detour.take(both, LedgerUnavailable("not confirmed"))
+        async with asyncio.timeout(10):
+            told = [await each.answer for each in both]
+        assert [[one.verdict for one in answer] for answer in told] == [["accepted"], ["accepted"]]
 
 
 async def test_a_disk_that_cannot_be_read_is_read_again(ledger, connection, tmp_path, monkeypatch):
