@@ -22,11 +22,12 @@ from service.clock import SystemClock
 from service.connections import async_client
 from service.dashboard.rendering import render
 from service.domain.errors import LedgerUnavailable
+from service.embedded import FolderBusy
 from service.faults import Faults
 from service.intake.commit import GroupCommit
 from service.intake.detour import Detour
 from service.intake.front import Front
-from service.intake.spool import Spool, SpoolState
+from service.intake.spool import FILE_NAME, Spool, SpoolState, SpoolUnusable
 from service.intake.watch import Watch
 from service.kept import keep_in, keep_nothing
 from service.ledger import Ledger, open_ledger
@@ -134,10 +135,27 @@ def create_app(settings: Settings, clock: Clock) -> ASGIApp:
 
 def _detour(settings: Settings, ledger: Ledger, clock: Clock) -> Detour | None:
     """Raises `SpoolUnusable`, or `FolderBusy` where another receiver has the spool."""
+    folder = settings.data_dir / "spool"
     if not settings.spool_mb:
+        spool = _left_behind(folder)
+    else:
+        spool = Spool(folder, limit_bytes=settings.spool_mb * 1024 * 1024)
+    return Detour(spool, ledger.admissions, clock) if spool else None
+
+
+def _left_behind(folder: Path) -> Spool | None:
+    """What waits in a spool that is off by now was answered 200: it is admitted, and no more is taken."""
+    if not os.access(folder / FILE_NAME, os.F_OK):
         return None
-    spool = Spool(settings.data_dir / "spool", limit_bytes=settings.spool_mb * 1024 * 1024)
-    return Detour(spool, ledger.admissions, clock)
+    try:
+        spool = Spool(folder, limit_bytes=0)
+    except (SpoolUnusable, FolderBusy) as error:
+        log.error("spool.left_behind", error=str(error))  # noqa: TRY400 - the words say it all
+        return None
+    if spool.state.deliveries:
+        return spool
+    spool.close()
+    return None
 
 
 def _state_of(detour: Detour | None) -> SpoolState | None:

@@ -20,10 +20,16 @@ MB = 1024 * 1024
 
 
 def probe_spool(settings: Settings) -> Iterator[Finding]:
-    """Nothing where it is off. Only reads, also while a receiver writes."""
-    if not settings.spool_mb:
-        return
+    """Where it is off, only whether something was left in it. Only reads, also while a receiver writes."""
     folder = settings.data_dir / "spool"
+    path = folder / FILE_NAME
+    if settings.spool_mb:
+        yield from _judge_place(folder, path, settings.spool_mb * MB)
+    if os.access(path, os.F_OK):
+        yield from _judge_content(path)
+
+
+def _judge_place(folder: Path, path: Path, limit_bytes: int) -> Iterator[Finding]:
     existing = next(path for path in (folder, *folder.parents) if os.access(path, os.F_OK))
     if not (existing.is_dir() and os.access(existing, os.W_OK)):
         yield Finding(
@@ -33,10 +39,7 @@ def probe_spool(settings: Settings) -> Iterator[Finding]:
             "set REOPENER_DATA_DIR to a folder on a disk that lasts, or leave REOPENER_SPOOL_MB unset",
         )
         return
-    path = folder / FILE_NAME
-    yield from _judge_room(folder, existing, path, settings.spool_mb * MB)
-    if path.exists():
-        yield from _judge_content(path)
+    yield from _judge_room(folder, existing, path, limit_bytes)
 
 
 def _judge_room(folder: Path, existing: Path, path: Path, limit_bytes: int) -> Iterator[Finding]:

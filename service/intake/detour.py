@@ -82,7 +82,6 @@ class Detour:
 
     def take(self, deliveries: Sequence[Waiting], away: LedgerUnavailable | None = None) -> None:
         """Have them written, in this order, and answered then. `away` is why Redis does not have them."""
-        self._use(str(away))
         for waiting in deliveries:
             if self._is_stuck:
                 waiting.resolve(LedgerUnavailable("Redis is away, and the spool's disk hangs"))
@@ -90,6 +89,8 @@ class Detour:
                 waiting.resolve(LedgerUnavailable("Redis is away, and the spool is full"))
             else:
                 self._join(waiting)
+        if self._writing is not None:
+            self._use(str(away))
 
     def _use(self, why: str) -> None:
         if self._draining is None:

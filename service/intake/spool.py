@@ -91,6 +91,7 @@ class Spool:
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self._db = _opened(path)
+            self._path, self._file = path, path.stat()
             self._take_refused_again()
             self.state = self._measured(self._count("deliveries"))
         except (sqlite3.Error, OSError) as error:
@@ -102,8 +103,11 @@ class Spool:
 
     def write(self, deliveries: Sequence[tuple[Sequence[Admission], bytes, int]]) -> list[list[Admitted]]:
         """Keep them (admissions, the same packed, when they came), all together or none; they are on the disk
-        when this returns. What is to be said of each, in order.
+        when this returns. What is to be said of each, in order. Raises `OSError` where the file is gone.
         """
+        if not os.path.samestat(self._path.stat(), self._file):
+            # What is written to a file without a name goes with this process.
+            raise FileNotFoundError(f"{self._path} was removed while in use: start this receiver anew")
         answers = []
         with self._transaction():
             for admissions, packed, received_ms in deliveries:

@@ -11,6 +11,7 @@ import pytest
 from service.check.spool import probe_spool
 from service.clock import SystemClock
 from service.embedded import EmbeddedRedis
+from service.intake.spool import FILE_NAME
 from service.settings import load
 from tests.running import ROOT, TOKEN, Site, environment, reply, site_on, until
 
@@ -69,6 +70,40 @@ def test_without_a_spool_nothing_is_told_of_it(site: Site):
     assert site.stats()["spool"] is None
     assert gauges(site) == {}
     assert found(site) == {}
+
+
+def test_what_waits_in_a_spool_that_is_off_by_now_is_admitted(tmp_path: Path):
+    """It was answered 200. `check` tells of it, the next receiver admits it, and takes no more."""
+    server = EmbeddedRedis.start(tmp_path / "redis", clock=SystemClock())
+    try:
+        with site_on(environment(tmp_path, server.url, REOPENER_SPOOL_MB="4")) as site:
+            server.stop()
+            assert site.deliver().status_code == 200
+        with site_on(environment(tmp_path, server.url)) as site:
+            assert found(site).keys() == {"spool_waiting"}
+            assert site.deliver(event_id="later").status_code == 503
+            server = EmbeddedRedis.start(tmp_path / "redis", clock=SystemClock())
+            until(lambda: site.stats()["accepted"] == 1)
+            assert gauges(site)["deliveries"] == 0
+            assert not found(site)
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("content", [b"", b"no database at all" * 1000])
+def test_a_spool_that_is_off_is_in_nobodys_way(tmp_path: Path, content: bytes):
+    """What was left of it, empty or spoilt, keeps no receiver from its work."""
+    server = EmbeddedRedis.start(tmp_path / "redis", clock=SystemClock())
+    try:
+        variables = environment(tmp_path, server.url)
+        folder = Path(variables["REOPENER_DATA_DIR"]) / "spool"
+        folder.mkdir(parents=True)
+        (folder / FILE_NAME).write_bytes(content)
+        with site_on(variables) as site:
+            assert site.deliver().status_code == 200
+            assert site.stats()["spool"] is None
+    finally:
+        server.stop()
 
 
 def test_a_full_spool_is_not_ready(tmp_path: Path):

@@ -137,6 +137,21 @@ def test_a_file_that_is_no_spool_of_ours_is_left_alone(tmp_path):
         Spool(path / "below a file", limit_bytes=MB)
 
 
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_nothing_is_written_to_a_file_that_is_gone(tmp_path, is_replaced: bool):
+    """Where somebody removes the spool in use, no more is taken; what waited is still handed on."""
+    spool = Spool(tmp_path, limit_bytes=MB)
+    spool.write([([event("before")], b"before", 1)])
+    for path in tmp_path.iterdir():
+        path.unlink()
+    if is_replaced:
+        Spool(tmp_path, limit_bytes=MB).close()
+    with pytest.raises(FileNotFoundError):
+        spool.write([([event("after")], b"after", 2)])
+    assert [each.packed for each in spool.first(64, MB)] == [b"before"]
+    spool.close()
+
+
 def test_a_spool_that_was_being_made_is_made_anew(tmp_path, monkeypatch):
     """Whatever ends its making, the next start finds nothing or all of it."""
     with monkeypatch.context() as broken:
