@@ -5,6 +5,7 @@
     watcher       one process at a time looks and notes; whoever comes first sends
     sending       a child process for each message, bounded in time
     child         what that process does, through apprise
+    asked         `/api/alerts`
 
 What is known, and what has to be sent, is in Redis (service/ledger/alerts.py).
 """

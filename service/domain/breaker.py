@@ -26,7 +26,7 @@ ROWS_BY_CHANCE = 0.001
 outage. Where three of ten fail, among 500 calls a second, eight in a row come every half minute."""
 FEWEST_CALLS = 30
 FAILED_SHARE = 0.6
-"""Where three calls in ten fail by chance, eighteen of thirty fail once in 1,700 times."""
+"""Where three calls in ten fail by chance, eighteen or more of thirty fail once in 1,600 times."""
 WINDOW_SECONDS = 10
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 10.0

@@ -17,7 +17,7 @@ from service.json_text import compact
 
 PIECE_CHARACTERS = 64
 MOST_PIECES = 100
-"""Beyond that the hash has left its compact form anyway (512 fields, or 128 in Redis 7)."""
+"""Well below the 512 fields beyond which a hash leaves its compact form; a longer text is one field."""
 MARK = "~"
 """Begins what is packed with `DICTIONARY`; plain JSON begins with a brace."""
 

@@ -23,7 +23,7 @@ BACKLOG_BELLS = 128
 @dataclass(frozen=True, slots=True)
 class Overdue:
     """Boxes that are due and not held, of them those that a worker handed back apart; and every lease as it
-    stands: box -> `token:renewals`. `epoch` is the run of Redis that says so.
+    stands: box -> `token:step:renewals`. `epoch` is the run of Redis that says so.
     """
 
     boxes: tuple[str, ...]

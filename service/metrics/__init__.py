@@ -3,7 +3,7 @@
     receiver    what this process has seen itself: of several receivers, add these up
     spool       what waits on this receiver's disk: add these up too
     account     what Redis knows of the whole account: every receiver tells the same, take any of them
-    page        the two on one page
+    page        all three on one page
 
 No label grows with what comes from outside: sources are those of the settings, all else is one of few words.
 """

@@ -1,7 +1,7 @@
 """The protocol, played in memory: the real use case and the real scripts, and everything that can go wrong.
 
     engine          time, machines, and the steps between them
-    redis_twin      Redis in memory (redis_state, redis_sorted); lua runs the ledger's own scripts on it
+    redis_twin      Redis in memory, with redis_sorted; lua runs the ledger's own scripts on it
     ledger_twin     the real ledger on that
     acquire_world   Acquire in memory, which knows which event each effect truly came of; acquire_twin its API
     cluster         two workers (worker), a door for webhooks, a person
