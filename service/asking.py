@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 LARGEST_BODY_BYTES = 1024 * 1024
 LARGEST_ID = 2**63 - 1
+PAGE, LARGEST_PAGE = 50, 200
 LONGEST_ACTOR = 80
 LONGEST_NAME = 320
 """Of an id or an address of the outside world."""
@@ -78,10 +79,11 @@ def text_of(told: Mapping[str, Any], name: str, *, longest: int, needed: bool = 
     return value
 
 
-def limit_of(query: Mapping[str, str], *, default: int = 50, most: int = 200) -> int:
-    told = query.get("limit") or str(default)
-    if not (_is_number(told) and 1 <= int(told) <= most):
-        raise Unclear(f"limit must be 1 to {most}.", code="bad_limit")
+def limit_of(query: Mapping[str, str]) -> int:
+    """How many a page may hold."""
+    told = query.get("limit") or str(PAGE)
+    if not (_is_number(told) and 1 <= int(told) <= LARGEST_PAGE):
+        raise Unclear(f"limit must be 1 to {LARGEST_PAGE}.", code="bad_limit")
     return int(told)
 
 

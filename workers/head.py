@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from service.domain.reopens import Attempt, Policy, Reopen
 
 ACCOUNT_RECHECK_MS = 10_000
-LONGEST_RETRY_AFTER_SECONDS = 3_600.0
 FIRST_LOOK_LATER_SECONDS = 1.0
 LONGEST_LOOK_LATER_SECONDS = 60.0
 LONGEST_READ_LAG_MS = 300_000
@@ -141,7 +140,7 @@ class Head:
         self.reopen = replace(self.reopen, age_ms=aged_ms, ticking_since_ms=now_ms)
         return await self.finish(status, reason=reason, detail=detail, next_ms=at_ms)
 
-    async def retry_later(self, reason: str, detail: str, floor_seconds: float = 0.0) -> Ended:
+    async def retry_later(self, reason: str, detail: str) -> Ended:
         policy = self.tools.policy
         self.count(sent=False)
         wait_seconds = backoff.delay_seconds(
@@ -149,7 +148,6 @@ class Head:
             self.tools.rng,
             base_seconds=policy.backoff_base_seconds,
             cap_seconds=policy.backoff_cap_seconds,
-            floor_seconds=floor_seconds,
         )
         return await self.due(self.waiting_status(), self.now_ms() + int(wait_seconds * 1000), reason, detail)
 
@@ -169,7 +167,7 @@ class Head:
                 until_ms = await ledger.stop_account(failure.slug, until_ms, str(failure), probes=True)
                 return await self.snooze(until_ms, failure.slug)
             case ReadFailed(retry_after_seconds=float(seconds)):
-                until_ms = now_ms + int(min(seconds, LONGEST_RETRY_AFTER_SECONDS) * 1000)
+                until_ms = now_ms + int(seconds * 1000)
                 until_ms = await ledger.stop_account("throttled", until_ms, str(failure), probes=False)
                 return await self.snooze(until_ms, "throttled")
             case ThreadMissing():

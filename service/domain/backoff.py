@@ -22,6 +22,6 @@ def ceiling_seconds(spent: int, *, base_seconds: float, cap_seconds: float) -> f
 def delay_seconds(
     spent: int, rng: Random, *, base_seconds: float, cap_seconds: float, floor_seconds: float = 0.0
 ) -> float:
-    """Full jitter between 0 and the ceiling; `floor_seconds` (a `Retry-After`) is waited for in any case."""
+    """Full jitter between 0 and the ceiling; `floor_seconds` is waited for in any case."""
     ceiling = ceiling_seconds(spent, base_seconds=base_seconds, cap_seconds=cap_seconds)
     return floor_seconds + rng.uniform(0.0, ceiling)

@@ -53,7 +53,4 @@ class Failures:
                 groups.append(Group(group.decode(), int(size), first, latest))
         return groups
 
-    async def size(self, group: str) -> int:
-        return int(await self._ask(self._redis.zcard(f"{P}failure:{group}")))
-
     _ask = staticmethod(ask)

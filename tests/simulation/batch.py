@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.simulation.play import SCENARIOS, Played, play
+from tests.simulation.play import Played, play
 
 KEPT_VIOLATIONS = 20
 COLLECTED_EVERY = 500
@@ -63,15 +63,6 @@ def run(*, seconds: float, processes: int, first: int = 0, most: int | None = No
         for share in pool.imap_unordered(_share, shares):
             whole.merge(share)
     return whole
-
-
-def missed(batch: Batch, first_steps: int = 6) -> list[str]:
-    """Scenarios of which one of the first steps was never cut."""
-    return [
-        scenario.name
-        for scenario in SCENARIOS
-        if not set(range(first_steps)) <= batch.cut.get(scenario.name, set())
-    ]
 
 
 def _share(told: tuple[float, int, int, int | None]) -> Batch:

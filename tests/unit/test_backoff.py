@@ -47,8 +47,8 @@ def test_full_jitter(spent, seconds):
 
 
 @pytest.mark.parametrize("floor", [0.5, 7, 3_600])
-def test_a_retry_after_is_a_floor(floor):
-    """What Acquire asks for is waited for in any case; jitter comes on top of it, never below."""
+def test_the_floor_is_waited_for_in_any_case(floor):
+    """Jitter comes on top of the floor, never below."""
     rng = random.Random(7)
     waits = [delay_seconds(3, rng, **DEFAULTS, floor_seconds=floor) for _ in range(500)]
     assert all(floor <= wait <= floor + 8 for wait in waits)
