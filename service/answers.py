@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from starlette.responses import JSONResponse, Response
 
 from service.json_text import compact
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RETRY_AFTER_SECONDS = 5
 
 
 class Told(Response):
@@ -20,16 +27,8 @@ class Told(Response):
         ]
 
 
-def error(
-    status: int,
-    code: str,
-    message: str,
-    *,
-    retry_after_seconds: int | None = None,
-    headers: dict[str, str] | None = None,
-) -> JSONResponse:
-    """`{"error": {"code", "message"}}` with its status, and `Retry-After` in seconds where given."""
-    more = dict(headers or {})
-    if retry_after_seconds is not None:
-        more["Retry-After"] = str(retry_after_seconds)
-    return JSONResponse({"error": {"code": code, "message": message}}, status_code=status, headers=more)
+def error(status: int, code: str, message: str, *, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """`{"error": {"code", "message"}}` with its status; a 503 says when to come again."""
+    told = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
+    content = {"error": {"code": code, "message": message}}
+    return JSONResponse(content, status_code=status, headers={**told, **(headers or {})})

@@ -52,7 +52,6 @@ VERDICTS = ("accepted", "duplicate", "ignored", "held", "rejected")
 LONGEST_KEY = 200
 LONGEST_REASON = 1_000
 LONGEST_MESSAGE = 500_000
-RETRY_AFTER_SECONDS = 5
 
 Handler = Callable[["Request"], Awaitable[Response]]
 
@@ -268,6 +267,4 @@ def error_of(raised: ReopenerError) -> Response:
             return error(409, raised.slug, f"{raised}.")
         case KeyReused():
             return error(422, raised.slug, f"{raised}.")
-    return error(
-        503, raised.slug, "Redis is away; try again in a moment.", retry_after_seconds=RETRY_AFTER_SECONDS
-    )
+    return error(503, raised.slug, "Redis is away; try again in a moment.")

@@ -169,7 +169,7 @@ async def _http_error(request: Request, raised: Exception) -> Response:
         words = "There is no page at this address."
         return render(request, "message.html", status=404, title="Not found", message=words)
     code, message = HTTP_ERRORS.get(raised.status_code, ("http_error", raised.detail))
-    return error(raised.status_code, code, message, headers=dict(raised.headers or {}))
+    return error(raised.status_code, code, message, headers=raised.headers)
 
 
 def _is_by_a_person(request: Request) -> bool:

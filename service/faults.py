@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-RETRY_AFTER_SECONDS = 5
-
 log = get_logger(__name__)
 
 
@@ -44,9 +42,4 @@ class Faults:
 def fault(raised: Exception) -> Response:
     """The answer to what nobody caught, which is logged. To be called while it is handled."""
     log.exception("request.fault", error=type(raised).__name__)  # noqa: LOG004 - as said above
-    return error(
-        503,
-        "internal_fault",
-        "Something went wrong here. Send it again: it counts once.",
-        retry_after_seconds=RETRY_AFTER_SECONDS,
-    )
+    return error(503, "internal_fault", "Something went wrong here. Send it again: it counts once.")

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from service.ledger.scripts import Scripts
 
 READY_SECONDS = 1.9
-RETRY_AFTER_SECONDS = 5
 
 
 def routes(scripts: Scripts, spool: SpoolOf) -> list[Route]:
@@ -39,7 +38,6 @@ def routes(scripts: Scripts, spool: SpoolOf) -> list[Route]:
                 503,
                 "not_ready",
                 "Redis takes no writes now, or not ours, or does not confirm them as [redis] asks.",
-                retry_after_seconds=RETRY_AFTER_SECONDS,
             )
         return JSONResponse({"status": "ready"})
 

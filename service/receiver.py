@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from service.sources.base import Request
     from service.sources.kind import Kind
 
-RETRY_AFTER_SECONDS = 5
 LONGEST_FETCH_SECONDS = 1.0
 """So long a delivery waits for what tells whether it is authentic; others do not wait for it."""
 
@@ -78,12 +77,7 @@ class Receiver:
             answer = error(refused.status, refused.code, refused.message, headers=allow)
         except (LedgerUnavailable, NotJudged) as away:
             verdict, reason = "unavailable", away.slug
-            answer = error(
-                503,
-                away.slug,
-                "It is not known to be stored. Send it again: it counts once.",
-                retry_after_seconds=RETRY_AFTER_SECONDS,
-            )
+            answer = error(503, away.slug, "It is not known to be stored. Send it again: it counts once.")
         seconds = self.clock.monotonic() - started
         self.metrics.answered(name if source else "unknown", verdict, reason, seconds)
         log.info(

@@ -29,7 +29,6 @@ KEEP_ALIVE_SECONDS = 75
 a delivery that is just being sent on it gets a 502 of the proxy's.
 """
 DRAIN_SECONDS = 10
-RETRY_AFTER_SECONDS = 5
 
 
 def config(app: ASGIApp, *, host: str, port: int) -> uvicorn.Config:
@@ -118,7 +117,7 @@ class Protocol(Bounded):
         """Whoever is not done with its request in all that time is to send it again."""
         if not cycle.response_started and not cycle.disconnected:
             words = "This receiver stops, and waited in vain for the rest. Send it again: it counts once."
-            self._refuse(error(503, "stopping", words, retry_after_seconds=RETRY_AFTER_SECONDS))
+            self._refuse(error(503, "stopping", words))
             cycle.disconnected = True
             cycle.message_event.set()
 
