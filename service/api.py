@@ -34,6 +34,7 @@ from service.forget_api import ForgetApi
 from service.ledger.admission import Admission
 from service.ledger.audit import line
 from service.ledger.listing import Wanted
+from service.ledger.reads import VERDICTS
 from service.links_api import LinksApi
 from service.logs import get_logger
 from service.many import Many
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 API_SOURCE = "api"
-VERDICTS = ("accepted", "duplicate", "ignored", "held", "rejected")
 LONGEST_KEY = 200
 LONGEST_REASON = 1_000
 LONGEST_MESSAGE = 500_000

@@ -82,7 +82,7 @@ def text_of(told: Mapping[str, Any], name: str, *, longest: int, needed: bool = 
 def limit_of(query: Mapping[str, str]) -> int:
     """How many a page may hold."""
     told = query.get("limit") or str(PAGE)
-    if not (_is_number(told) and 1 <= int(told) <= LARGEST_PAGE):
+    if not (is_number(told) and 1 <= int(told) <= LARGEST_PAGE):
         raise Unclear(f"limit must be 1 to {LARGEST_PAGE}.", code="bad_limit")
     return int(told)
 
@@ -97,20 +97,25 @@ def choice_of(query: Mapping[str, Any], name: str, choices: Collection[str]) -> 
 
 def number_cursor(told: str | None) -> str | None:
     """The cursor of a list of reopens; None where it is missing or empty."""
-    if told and not _is_number(told):
+    if told and not is_number(told):
         raise _bad_cursor()
     return told or None
 
 
 def stream_cursor(told: str | None) -> str | None:
     """The cursor of a list of deliveries; None where it is missing or empty."""
-    if told and not (told.count("-") == 1 and all(_is_number(part) for part in told.split("-"))):
+    if told and not is_entry(told):
         raise _bad_cursor()
     return told or None
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 19
+
+
+def is_entry(text: str) -> bool:
+    """Whether it names a line of a Redis stream."""
+    return text.count("-") == 1 and all(is_number(part) for part in text.split("-"))
 
 
 def _bad_cursor() -> Unclear:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from service.domain.reopens import AttemptOutcome, Status
+from service.ledger.reads import VERDICTS
 
 Schema = dict[str, Any]
 
@@ -134,7 +135,7 @@ SCHEMAS: dict[str, Schema] = {
                         "source": TEXT,
                         "event_id": MAYBE_TEXT,
                         "received_at": TIME,
-                        "verdict": {"enum": ["accepted", "duplicate", "ignored", "held", "rejected"]},
+                        "verdict": {"enum": [*VERDICTS]},
                         "reason": MAYBE_TEXT,
                         "detail": MAYBE_TEXT,
                         "reopen_id": MAYBE_TEXT,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
+from service.asking import is_entry, is_number
 from service.domain.reopens import Status
 from service.ledger.listing import Wanted
 
@@ -38,13 +39,11 @@ def query(asked: Mapping[str, str], **more: str | None) -> str:
 
 
 def number_cursor(told: str) -> str | None:
-    return told if told.isascii() and told.isdigit() and len(told) < 19 else None
+    return told if is_number(told) else None
 
 
 def stream_cursor(told: str) -> str | None:
-    parts = told.split("-")
-    is_one = len(parts) == 2 and all(part.isascii() and part.isdigit() and len(part) < 19 for part in parts)
-    return told if is_one else None
+    return told if is_entry(told) else None
 
 
 def _moment(told: str, now_ms: int) -> int | None:

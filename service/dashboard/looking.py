@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from starlette.responses import RedirectResponse
 
 from service import views
+from service.asking import is_number
 from service.dashboard import asked as asking
 from service.dashboard.rendering import render
 from service.domain.errors import NotFound
+from service.ledger.reads import VERDICTS
 from service.stored import NOT_KEPT, explained_one
 from service.why import why
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from service.settings import SourceSettings
 
 PAGE = 50
-VERDICTS = ("accepted", "duplicate", "ignored", "held", "rejected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class LookingPages:
     async def threads(self, request: Request) -> Response:
         """Where to find a thread, and those with duplicates."""
         told = request.query_params.get("id", "").strip()
-        if told.isascii() and told.isdigit() and len(told) < 19:
+        if is_number(told):
             return RedirectResponse(f"/threads/{int(told)}", status_code=303)
         duplicates = await self.ledger.reads.duplicates(PAGE)
         return render(request, "threads.html", title="Threads", told=told, duplicates=duplicates)

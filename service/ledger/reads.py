@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from service.ledger.scripts import Scripts
 
 P = "reopener:"
+VERDICTS = ("accepted", "duplicate", "ignored", "held", "rejected")
 MOST_MATCHES = 1_000
 """A thread is shown with so many of its reopens."""
 SCANNED_DELIVERIES = 20_000
@@ -27,7 +28,7 @@ SCAN_STEP = 500
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One delivery and its verdict: accepted, duplicate, ignored, held or rejected.
+    """One delivery and its verdict, one of `VERDICTS`.
 
     `reason` is a slug; `detail` says to a person what was found, the likely mistake for one: never customer
     text, never a secret.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from prometheus_client.core import CounterMetricFamily, InfoMetricFamily
 
 from service.domain.reopens import WAITING, AttemptOutcome, Status
+from service.ledger.reads import VERDICTS
 from service.ledger.tallies import ANSWERS
 from service.metrics.families import Labels, counter, gauge, gauges, histogram
 from service.version import VERSION
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 STOPS = ("paused", "throttled", "credentials_refused", "acquire_failing", "quarantined")
-VERDICTS = ("accepted", "duplicate", "held", "ignored", "rejected")
 ENDS = tuple(status.value for status in Status if status not in WAITING)
 BREAKER = ("closed", "open", "half_open")
 
