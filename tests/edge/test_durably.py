@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import httpx
@@ -68,13 +68,20 @@ def unconfirmed(answer: httpx.Response) -> None:
     assert answer.elapsed.total_seconds() < LIMIT_SECONDS
 
 
-def test_the_replica_has_what_is_answered(copied: Site, replica: Node):
-    """Whatever was answered is on the replica at that moment."""
-    with replica.client() as client:
-        for number in range(20):
-            answer = copied.deliver(event_id=f"e{number}")
-            assert answer.status_code == 200
-            assert client.exists(f"reopener:r:{answer.json()['reopen_id']}")
+def test_the_replica_has_what_is_answered(master: Node, replica: Node, tmp_path):
+    """An answer waits until the replica has what it tells of."""
+    patient = waiting(REPLICAS="1", TIMEOUT_MS="1400")
+    with (
+        site_on(environment(tmp_path, master.url, **patient)) as site,
+        replica.client() as client,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        replica.freeze()
+        answer = pool.submit(site.deliver, event_id="e0")
+        assert not wait([answer], timeout=0.3).done
+        replica.thaw()
+        assert answer.result().status_code == 200
+        assert client.exists(f"reopener:r:{answer.result().json()['reopen_id']}")
 
 
 def test_a_replica_that_is_behind(copied: Site, replica: Node):
