@@ -97,6 +97,7 @@ def judge_redis(state: RedisState, asked: RedisSettings, *, fails_over: bool) ->
         )
         return
     yield from _judge_disk(state, asked)
+    yield from _judge_snapshots(state)
     yield from _judge_replicas(state, asked, fails_over=fails_over)
     yield from _judge_memory(state.info)
 
@@ -160,6 +161,19 @@ def _judge_disk(state: RedisState, asked: RedisSettings) -> Iterator[Finding]:
             "redis_forgets_at_power_cut",
             "appendfsync everysec: a power cut may forget the last second of deliveries that were answered",
             "set appendfsync always, or wait_aof = true under [redis] (docs/durability.md)",
+        )
+
+
+def _judge_snapshots(state: RedisState) -> Iterator[Finding]:
+    """Redis takes no writes while the last snapshot that it is told to make has failed."""
+    is_off = state.configured("save") == "" or state.configured("stop-writes-on-bgsave-error") == "no"
+    if state.info.get("rdb_last_bgsave_status", "ok") != "ok" and not is_off:
+        yield Finding(
+            "error",
+            "redis_snapshot_failing",
+            "Redis could not write its last snapshot, and takes no writes until it can: every delivery is"
+            " answered 503",
+            'look at its disk and its log; the append-only file needs no snapshots beside it (save "")',
         )
 
 

@@ -38,7 +38,7 @@ def export(*, since: str | None, until: str | None, status: str | None, source: 
     async def write(ledger: Ledger) -> None:
         async for line, record in ledger.copies.lines(wanted):
             shown = line if record is None else line | {"reopen": views.reopen(record)}
-            click.echo(json.dumps(shown, ensure_ascii=False))
+            told.as_json(shown)
 
     with_ledger(write)
 

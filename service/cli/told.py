@@ -26,8 +26,8 @@ def as_exit(ended: Ended) -> int:
 
 
 def as_json(told: Any) -> None:
-    """One line of JSON."""
-    click.echo(json.dumps(told, ensure_ascii=False))
+    """One line of JSON: in UTF-8, as it is read, whatever the terminal is told to speak."""
+    click.echo(json.dumps(told, ensure_ascii=False).encode())
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

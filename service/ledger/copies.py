@@ -177,7 +177,10 @@ class Copies:
     async def _stream(
         self, kind: str, since_ms: int | None, until_ms: int | None
     ) -> AsyncIterator[dict[str, Any]]:
-        start = "-" if since_ms is None else str(since_ms)
+        # An id is no less than 0: before 1970 nothing came.
+        if until_ms is not None and until_ms <= 0:
+            return
+        start = "-" if since_ms is None else str(max(0, since_ms))
         end = "+" if until_ms is None else f"({until_ms}"
         while entries := await ask(self._redis.xrange(STREAMS[kind], start, end, count=AT_ONCE)):
             for entry_id, fields in entries:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,19 +96,34 @@ async def test_an_export_is_the_same_elsewhere(site: Site, ledger, monkeypatch, 
         other.stop()
 
 
+async def test_an_export_is_in_utf8(site: Site, ledger):
+    """So it reads back, also where a terminal speaks something else."""
+    await ledger.admissions.admit([event(1, text="Größe 😀")])
+    run = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "service", "export"),
+        env={**site.environment, "PYTHONIOENCODING": "latin-1"},
+        stdout=subprocess.PIPE,
+    )
+    out, _ = await run.communicate()
+    assert "Größe 😀" in out.decode("utf-8")
+
+
 async def test_an_export_is_of_a_period(site: Site, ledger, monkeypatch):
     """`--from`, `--to`, `--status` and `--source` narrow it."""
     await stage(ledger)
 
     async def ids(*arguments: str) -> list[str]:
-        lines = (await cli(site, monkeypatch, "export", *arguments)).stdout.splitlines()
-        told = [json.loads(line) for line in lines]
+        exported = await cli(site, monkeypatch, "export", *arguments)
+        assert exported.exit_code == 0
+        told = [json.loads(line) for line in exported.stdout.splitlines()]
         return [line["reopen"]["id"] for line in told if line["kind"] == "reopen"]
 
     assert await ids("--status", "dead") == ["id-0001"]
     assert await ids("--source", "second") == []
     assert await ids("--to", "2020-01-01") == []
     assert len(await ids("--from", "2020-01-01T00:00:00Z")) == 6
+    assert len(await ids("--from", "0001-01-01")) == 6
+    assert await ids("--from", "1960-01-01", "--to", "1970-01-01") == []
     nothing = await cli(site, monkeypatch, "export", "--from", "2020-02-01", "--to", "2020-01-01")
     assert (nothing.exit_code, "--to must be later" in nothing.stderr) == (2, True)
 

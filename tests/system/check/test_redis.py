@@ -120,6 +120,19 @@ class TestRedis:
         """What the settings ask for and Redis cannot give is found, and what they ought to ask for too."""
         assert judged(info, asked) == expected
 
+    @pytest.mark.parametrize(
+        ("config", "expected"),
+        [
+            ({"save": "3600 1"}, ["redis_snapshot_failing"]),
+            ({"save": ""}, []),
+            ({"save": "3600 1", "stop-writes-on-bgsave-error": "no"}, []),
+        ],
+    )
+    def test_a_snapshot_that_failed(self, config, expected):
+        """Redis then refuses every write, unless it is told to make none or to go on."""
+        assert judged({"rdb_last_bgsave_status": "err"}, config=config) == expected
+        assert judged({"rdb_last_bgsave_status": "ok"}, config=config) == []
+
     async def test_sentinels_that_are_not_there(self, settings, acquire):
         """Where no sentinel answers, the name of the master is told, and nothing of how we would connect."""
         nowhere = Secret("redis+sentinel://user:test-password@127.0.0.1:1,127.0.0.1:2/main")
@@ -133,11 +146,15 @@ class TestRedis:
 
 
 def judged(
-    info: dict[str, Any], asked: RedisSettings | None = None, *, fails_over: bool = False
+    info: dict[str, Any],
+    asked: RedisSettings | None = None,
+    *,
+    fails_over: bool = False,
+    config: dict[str, str] | None = None,
 ) -> list[str]:
     """The codes for a Redis that is sound but for what `info` tells."""
     told = {"redis_version": "8.0.0", "aof_enabled": 1, **info}
-    config = {"appendfsync": told.pop("appendfsync", "always")}
+    config = {"appendfsync": told.pop("appendfsync", "always"), **(config or {})}
     if "slave0" in told:
         told |= {"connected_slaves": 1, "slave0": {"state": told["slave0"]}}
     state = RedisState(told, config, 1, is_suspended=False, sweeper_beats_ms=[1])
