@@ -117,7 +117,7 @@ def request_from(text: str) -> Request:
     try:
         query = urlsplit(url).query
     except ValueError as error:
-        raise NotARequest(f"url is none: {error}") from None
+        raise NotARequest(f"url is not an address: {error}") from None
     return Request(
         method=str(told.get("method", "POST")).upper(),
         url=url,

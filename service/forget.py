@@ -32,8 +32,8 @@ WHOM: Mapping[str, Kind] = {"contact_id": "contact", "email": "email", "ticket_i
 SUBJECTS: dict[str, str] = {"contact": "a contact", "email": "an address", "ticket": "a ticket"}
 FILES: dict[str, str] = {
     "rewriting": "Redis is writing its append-only file anew: until it has, what was erased is still in it.",
-    "busy": "Redis has been writing its append-only file anew since before this, with what was erased in it:"
-    " once it has, forget them again.",
+    "busy": "Redis was writing its append-only file anew already, and what was erased is still in that file:"
+    " when it has finished, forget them again.",
     "none": "Redis keeps no append-only file; a snapshot holds them until the next one.",
     "refused": "What was erased is in Redis' append-only file until that is written anew, and Redis does not"
     " let us ask for it: have its operator run BGREWRITEAOF.",

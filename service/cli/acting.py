@@ -26,7 +26,7 @@ def retry(
     reopen_ids: Sequence[str], *, status: str | None, source: str | None, yes: bool, as_json: bool
 ) -> None:
     if bool(reopen_ids) == bool(status):
-        raise Ended("say which: ids, or --status with all of a status", status=2)
+        raise Ended("say which: ids, or --status for all of a status", status=2)
     if status is None:
         _each(reopen_ids, lambda ledger, each: ledger.verbs.retry(each, by=by()), as_json=as_json)
         return
@@ -48,7 +48,7 @@ def cancel(reopen_ids: Sequence[str], *, as_json: bool) -> None:
 
 def bulk(bulk_id: str | None, *, cancel: bool, as_json: bool) -> None:
     if cancel and bulk_id is None:
-        raise Ended("say which is to be cancelled: reopener bulk shows their ids", status=2)
+        raise Ended("say which to cancel: reopener bulk shows their ids", status=2)
     if bulk_id is None:
         shown = with_ledger(lambda ledger: ledger.bulks.latest())
     elif cancel:

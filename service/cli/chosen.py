@@ -89,9 +89,7 @@ def _loaded(
         for parent in parents:
             place = place.setdefault(parent, {})
             if not isinstance(place, dict):
-                raise Ended(
-                    f"--set {change}: {parent} is no table, so that nothing can stand in it", status=2
-                )
+                raise Ended(f"--set {change}: {parent} is not a table, so nothing can be set in it", status=2)
         place[last] = value if parents else _value(last, value)
     try:
         return load_source(name, table, os.environ, unproven=unproven)

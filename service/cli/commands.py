@@ -184,7 +184,7 @@ def check(as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--once", is_flag=True, help="Print it once and end; so it does without a terminal.")
+@click.option("--once", is_flag=True, help="Print it once and end, as without a terminal.")
 @click.option("--every", type=click.FloatRange(0.2, 60), default=1.0, show_default=True, metavar="SECONDS")
 def top(once: bool, every: float) -> None:
     """Show the overview live, in this terminal; q ends it.
@@ -215,7 +215,7 @@ def alert_test(as_json: bool) -> None:
     "--status", help="held, queued, running, retrying, checking, reopened, appended, skipped, dead, cancelled"
 )
 @click.option("--source")
-@click.option("--q", metavar="PREFIX", help="Begins a reopen, event, ticket, contact, thread or case id.")
+@click.option("--q", metavar="PREFIX", help="Start of a reopen, event, ticket, contact, thread or case id.")
 @click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True)
 @click.option("--all", "everything", is_flag=True, help="All pages.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for each reopen.")

@@ -35,7 +35,7 @@ def retry(reopen_ids: tuple[str, ...], as_json: bool, **asked: Any) -> None:
 @click.argument("reopen_ids", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True)
 def cancel(reopen_ids: tuple[str, ...], as_json: bool) -> None:
-    """Do not do them: held, queued or retrying ones.
+    """Cancel held, queued or retrying ones: nothing is sent for them.
 
     Example: reopener cancel rb2suftq2m5wzgvmmsbi24yk
     """
@@ -49,7 +49,7 @@ def cancel(reopen_ids: tuple[str, ...], as_json: bool) -> None:
 @click.option("--cancel", is_flag=True, help="Stop it: what no worker has begun is again as it was.")
 @click.option("--json", "as_json", is_flag=True)
 def bulk(bulk_id: str | None, cancel: bool, as_json: bool) -> None:
-    """Tell how far retries of many are, and stop them half-way.
+    """Show how far retries of many are, or stop one half-way.
 
     They are done a few at a time, behind new replies.
 

@@ -99,7 +99,7 @@ def _numbers(seen: Seen, width: int) -> Iterator[Line]:
         ("checking", number(by_status["checking"]), "wait" if by_status["checking"] else ""),
         ("held", number(by_status["held"]), "bad" if by_status["held"] else ""),
         ("dead", number(by_status["dead"]), "bad" if by_status["dead"] else ""),
-        ("bells", number(stats.queue_depth), ""),
+        ("queue", number(stats.queue_depth), ""),
         ("sending", sending, "wait" if account.why or account.paused else ""),
         ("breaker", account.breaker.replace("_", " "), "" if account.breaker == "closed" else "wait"),
     ]

@@ -15,7 +15,7 @@ from service.domain.reopens import Status
 @click.option("--to", "until", metavar="TIME", help="Admitted before that.")
 @click.option("--status", type=click.Choice([status.value for status in Status]))
 @click.option("--source")
-@click.option("--json", is_flag=True, expose_value=False, help="Is always so: JSON lines.")
+@click.option("--json", is_flag=True, expose_value=False, help="No change: it always writes JSON lines.")
 def export(**asked: Any) -> None:
     """Write reopens of a period with attempts, threads, links, deliveries and audit as JSON lines.
 

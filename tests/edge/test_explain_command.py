@@ -130,7 +130,7 @@ def test_an_event_without_an_id_says_what_stands_for_it(tmp_path):
         (["--kind", "zendesc"], "zendesk"),
         (["--kind", "zendesk", "--set", "tolerence_seconds=3"], "tolerance_seconds"),
         (["--kind", "zendesk", "--set", "map.message=a["], "JMESPath"),
-        (["--kind", "zendesk", "--set", "kind.x=1"], "kind is no table"),
+        (["--kind", "zendesk", "--set", "kind.x=1"], "kind is not a table"),
         (["--kind", "zendesk", "--now", "noon"], "--now"),
         ([], "FILE"),
     ],
