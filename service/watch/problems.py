@@ -24,7 +24,8 @@ OLD_SECONDS = 900
 @dataclass(frozen=True, slots=True)
 class Problem:
     """`mend` says what to do; `link` leads to where it is seen or done. `slug` names it, with `subject` where
-    there may be several: the same for as long as it lasts.
+    there may be several: the same for as long as it lasts. `said` is what Acquire said of it: a customer's
+    words may be in that, so it is shown, and neither kept nor sent to where nobody can erase it.
     """
 
     severity: Literal["bad", "wait"]
@@ -33,6 +34,7 @@ class Problem:
     link: str | None = None
     slug: str = ""
     subject: str = ""
+    said: str | None = None
 
 
 def problems(
@@ -68,12 +70,12 @@ def _of_account(numbers: Stats, now_ms: int) -> Iterator[Problem]:
         yield Problem("wait", f"Paused{by}", words, slug="paused")
     elif account.why:
         still = (account.until_ms or now_ms) - now_ms
-        detail = f' Last seen: "{account.detail}".' if account.detail else ""
         yield Problem(
             "bad" if account.why == "credentials_refused" else "wait",
             f"Nothing is sent: {account.why.replace('_', ' ')}",
-            f"{says(account.why)}{detail} Asked again in {lasting(max(1, still / 1000))}.",
+            f"{says(account.why)} Asked again in {lasting(max(1, still / 1000))}.",
             slug=account.why,
+            said=account.detail,
         )
 
 

@@ -10,6 +10,8 @@ import pytest
 import redis.asyncio
 import redis.exceptions
 
+from service.alerts.watcher import Watcher
+from service.clock import SystemClock
 from service.domain.errors import Conflict, LedgerUnavailable
 from service.domain.ports import Claimed, Write
 from service.domain.reopens import Status
@@ -19,11 +21,12 @@ from service.ledger.admission import HalfReply, hashed
 from service.ledger.audit import By
 from service.ledger.forgetting import Forgetting
 from service.settings import load
+from tests.edge.alerts.hooked import channels
 from tests.edge.customers import ANNA, TRACES, found_in, stage, traces
 from tests.edge.intake.spooling import receiving, tried_one
 from tests.edge.test_retention import ended, event
 from tests.edge.told import refused
-from tests.running import ROOT, Site, everything, reply, until
+from tests.running import ROOT, TOKEN, Site, everything, reply, until
 
 IDS = {name: ANNA[name] for name in ("ticket_id", "contact_id", "thread_id")}
 WHOM = ({"contact_id": 8154711}, {"email": " Anna@Example.COM"}, {"ticket_id": "anna-4711"})
@@ -188,11 +191,17 @@ async def test_what_was_cut_off_is_finished_by_a_repeat(site: Site, ledger, monk
 
 
 async def test_acquires_words_on_why_it_is_left_alone_go(site: Site, ledger):
-    """What Acquire said when it refused the key may be the customer's words: no page shows it any more."""
+    """What Acquire said when it refused the key may be the customer's words: no page shows it any more, and
+    no alert had it.
+    """
     await stage(ledger)
     told = "no chat for Anna: My heliotrope kettle"
     await ledger.leases.stop_account("credentials_refused", 2**42, told, probes=True)
     assert (await ledger.counts.account(0)).detail == told
+    site.client.post("/login", data={"token": TOKEN})
+    assert "My heliotrope kettle" in site.client.get("/").text
+    await Watcher(ledger, channels("http://127.0.0.1/never-asked"), SystemClock()).evaluate()
+    assert b"credentials_refused" in site.redis.hget("reopener:alerts", "doc")
     assert site.api("POST", "/api/forget", {"contact_id": 8154711}).status_code == 200
     account = await ledger.counts.account(0)
     assert (account.why, account.detail) == ("credentials_refused", None)
