@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from service.domain.reopens import AttemptOutcome, Status
+from service.domain.threads import EFFECT_KINDS
 from service.ledger.reads import VERDICTS
 
 Schema = dict[str, Any]
@@ -116,7 +117,7 @@ SCHEMAS: dict[str, Schema] = {
             "duplicates": _list(
                 _object(
                     {
-                        "kind": {"enum": ["case", "message"]},
+                        "kind": {"enum": [*EFFECT_KINDS]},
                         "id": {"type": "integer"},
                         "reopen_id": TEXT,
                         "cause": TEXT,

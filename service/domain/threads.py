@@ -10,6 +10,9 @@ from service.domain.cases import Look, View
 
 Kind = Literal["create", "append"]
 
+EffectKind = Literal["case", "message", "elsewhere"]
+EFFECT_KINDS: Mapping[str, EffectKind] = {"case": "case", "message": "message", "elsewhere": "elsewhere"}
+
 
 @dataclass(frozen=True, slots=True)
 class Effect:
@@ -17,7 +20,7 @@ class Effect:
     case of another thread, or of none, on which Acquire acted: its reopen is never sent again (rule 9).
     """
 
-    kind: Literal["case", "message", "elsewhere"]
+    kind: EffectKind
     id: int
 
     def __str__(self) -> str:
@@ -26,14 +29,7 @@ class Effect:
     @classmethod
     def parse(cls, text: str) -> Effect:
         kind, _, number = text.partition(":")
-        return cls(_KINDS[kind], int(number))
-
-
-_KINDS: Mapping[str, Literal["case", "message", "elsewhere"]] = {
-    "case": "case",
-    "message": "message",
-    "elsewhere": "elsewhere",
-}
+        return cls(EFFECT_KINDS[kind], int(number))
 
 
 @dataclass(frozen=True, slots=True)
