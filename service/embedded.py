@@ -96,6 +96,7 @@ class EmbeddedRedis:
             _refuse_data_of_newer_server(folder, server)
             socket_path = _choose_socket(folder)
             _stop_orphan(folder, socket_path, clock)
+            size_bytes = _size_of_file(folder)
             with (folder / "redis.log").open("ab") as output:
                 process = tether.start(_command(server, folder, socket_path), output=output)
             started = cls(process, socket_path, lock)
@@ -104,6 +105,7 @@ class EmbeddedRedis:
             raise
         try:
             _wait_until_ready(started, folder, clock, on_loading)
+            _leave_no_torn_end(started, size_bytes)
         except BaseException:
             started.stop()
             raise
@@ -276,6 +278,19 @@ def _wait_until_ready(
             else:
                 return
             time.sleep(_POLL_SECONDS)
+
+
+def _size_of_file(folder: Path) -> int:
+    """How large the append-only file of Redis 6.2 is; later ones keep theirs in a folder."""
+    file = folder / "appendonly.aof"
+    return file.stat().st_size if file.exists() else 0
+
+
+def _leave_no_torn_end(started: EmbeddedRedis, size_bytes: int) -> None:
+    """Redis 6.2 cuts off only the last command of a torn script, and applies the others at the next start."""
+    with redis.Redis.from_url(started.url) as client, contextlib.suppress(redis.RedisError):
+        if client.info("persistence")["aof_base_size"] < size_bytes:
+            client.bgrewriteaof()
 
 
 def _last_words(folder: Path) -> str:

@@ -72,6 +72,30 @@ def test_what_was_answered_survives_a_kill(start, tmp_path):
         assert second.get("answered") == b"yes"
 
 
+def test_of_a_torn_script_nothing_is_left(start, tmp_path):
+    """A power cut in the middle of a script's writes: none of them is there, nor after the start after that."""
+    script = "for _, name in ipairs(ARGV) do redis.call('SET', name, string.rep('x', 100)) end"
+    server = start()
+    with client(server) as first:
+        first.eval(script, 0, "whole")
+        first.eval(script, 0, "first", "second", "third")
+    killed(server)
+    file = max(tmp_path.glob("redis/**/*.aof"), key=lambda path: path.stat().st_size)
+    os.truncate(file, file.read_bytes().rindex(b"second"))
+    for _ in range(2):
+        server = start()
+        with client(server) as later:
+            wait_until(lambda: not later.info("persistence")["aof_rewrite_in_progress"])
+            later.eval(script, 0, "whole")
+            assert later.keys() == [b"whole"]
+        killed(server)
+
+
+def killed(server: EmbeddedRedis) -> None:
+    os.kill(server.pid, signal.SIGKILL)
+    server.stop()
+
+
 def test_is_set_up_to_lose_nothing(start):
     """The server fsyncs each write, evicts nothing, and listens on no port."""
     with client(start()) as connection:
