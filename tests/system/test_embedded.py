@@ -73,7 +73,7 @@ def test_what_was_answered_survives_a_kill(start, tmp_path):
 
 
 def test_of_a_torn_script_nothing_is_left(start, tmp_path):
-    """A power cut in the middle of a script's writes: none of them is there, nor after the start after that."""
+    """Where a power cut comes in the middle of its writes, none is there, nor at the start after the next."""
     script = "for _, name in ipairs(ARGV) do redis.call('SET', name, string.rep('x', 100)) end"
     server = start()
     with client(server) as first:
