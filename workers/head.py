@@ -79,6 +79,8 @@ class Head:
         self.more_writes: list[Write] = []
         self.refused_case_id: int | None = None
         self.ended: dict[int, Attempt] = {}
+        self.begins_ms = self.started_ms
+        """When the next attempt begins: with the look before it, where the one before ended."""
 
     async def succeed(
         self,
@@ -97,7 +99,9 @@ class Head:
             attempt = None
         if effect.kind == "elsewhere":
             self.end(AttemptOutcome.UNKNOWN, http_status, "Acquire acted on something else", number=attempt)
-            words = f"case {effect.id or None} of thread {case_id or None}"
+            case = f"case {effect.id}" if effect.id else "a case"
+            thread = f"thread {case_id}" if case_id else "an unnamed thread"
+            words = f"{case} of {thread}"
             return await self.hold("acted_elsewhere", words, observed=observed)
         self.end(outcome, http_status, number=attempt)
         status = Status.REOPENED if effect.kind == "case" else Status.APPENDED
@@ -240,7 +244,7 @@ class Head:
             self.end(AttemptOutcome.INTERRUPTED, None, "the worker went away")
 
     def begin(self) -> None:
-        self.reopen = begin_attempt(self.reopen, self.started_ms)
+        self.reopen = begin_attempt(self.reopen, self.begins_ms)
 
     def end(
         self,
@@ -256,6 +260,7 @@ class Head:
         self.tools.on_attempt(outcome)
         self.reopen = with_calls(ended, self.tools.acquire.calls())
         number = ended.attempts[-1].number if number is None else number
+        self.begins_ms = self.now_ms()
         self.ended |= {each.number: each for each in self.reopen.attempts if each.number == number}
 
     def count(self, *, sent: bool) -> None:

@@ -43,6 +43,15 @@ def test_an_open_case_gets_the_reply(whole: Whole):
     assert [message["message"] for message in case["messages"]] == ["It broke again.", "And again."]
 
 
+def test_attempts_in_a_row_follow_one_another(whole: Whole):
+    """Where the case closes before the append, the refused attempt has ended when the next begins."""
+    whole.until(sent(whole), "reopened")
+    whole.faults({"kind": "close", "on": "append", "count": 1})
+    refusal, second = whole.until(sent(whole, "msg_2"), "reopened")["attempts"]
+    assert [refusal["outcome"], second["outcome"]] == ["refused", "reopened"]
+    assert refusal["started_at"] <= refusal["ended_at"] <= second["started_at"] <= second["ended_at"]
+
+
 def test_words_as_long_as_a_delivery_may_be_do_not_block_their_thread(whole: Whole):
     """A message of nearly 1 MiB is in the open case, and the reply after it is appended too."""
     statuses = []
