@@ -138,6 +138,9 @@ class Head:
         self.thread = with_intents_held(self.thread, self.reopen.id)
         return await self.finish(Status.HELD, reason=reason, detail=detail, observed=observed)
 
+    async def hold_unknown(self) -> Ended:
+        return await self.hold("outcome_unknown", "Acquire may or may not have acted on the call")
+
     async def due(self, status: Status, at_ms: int, reason: str, detail: str | None = None) -> Ended:
         now_ms = self.now_ms()
         aged_ms = self.reopen.age_ms + (now_ms - self.started_ms)
@@ -257,10 +260,10 @@ class Head:
         ended = end_attempt(
             self.reopen, self.now_ms(), outcome, http_status=http_status, error=error, number=number
         )
+        self.begins_ms = self.now_ms()
         self.tools.on_attempt(outcome)
         self.reopen = with_calls(ended, self.tools.acquire.calls())
         number = ended.attempts[-1].number if number is None else number
-        self.begins_ms = self.now_ms()
         self.ended |= {each.number: each for each in self.reopen.attempts if each.number == number}
 
     def count(self, *, sent: bool) -> None:

@@ -232,7 +232,7 @@ async def _look_again(head: Head, at_ms: int) -> Ended:
     unsettled = head.thread.unsettled
     own = [intent for intent in unsettled if intent.reopen_id == head.reopen.id]
     if head.tools.policy.hold_unknown and any(intent.state == "open" for intent in own):
-        return await head.hold("outcome_unknown", "Acquire may or may not have acted on the call")
+        return await head.hold_unknown()
     status = Status.CHECKING if own else Status.RETRYING
     reason = "outcome_unknown" if own else "thread_unsettled"
     return await head.due(status, at_ms, reason)

@@ -116,15 +116,21 @@ async def _record(head: Head, intent: Intent, look: Look, outcome: Outcome) -> E
             head.thread = without_intent(head.thread, intent)
             head.end(AttemptOutcome.NOT_SENT, None, error)
             return await head.retry_later("not_sent", error)
-        case Unknown(error, http_status):
-            now_ms = head.now_ms()
-            known_end = replace(intent, ends_by_ms=min(intent.ends_by_ms, now_ms))
-            head.thread = with_intent(head.thread, known_end)
-            head.end(AttemptOutcome.UNKNOWN, http_status, error)
-            head.count(sent=True)
-            head.reopen = replace(head.reopen, status=Status.CHECKING, reason="outcome_unknown")
-            head.lease = await head.tools.ledger.save(head.lease, head.thread, Write(head.reopen))
-            return None
+        case Unknown():
+            return await _unknown(head, intent, outcome)
+
+
+async def _unknown(head: Head, intent: Intent, outcome: Unknown) -> Ended | None:
+    """Acquire may have acted: looks tell, or a person where the settings say so."""
+    known_end = replace(intent, ends_by_ms=min(intent.ends_by_ms, head.now_ms()))
+    head.thread = with_intent(head.thread, known_end)
+    head.end(AttemptOutcome.UNKNOWN, outcome.http_status, outcome.error)
+    head.count(sent=True)
+    if head.tools.policy.hold_unknown:
+        return await head.hold_unknown()
+    head.reopen = replace(head.reopen, status=Status.CHECKING, reason="outcome_unknown")
+    head.lease = await head.tools.ledger.save(head.lease, head.thread, Write(head.reopen))
+    return None
 
 
 async def _seen(head: Head, intent: Intent, effect: Effect, case_id: int, http_status: int) -> Ended:
