@@ -121,12 +121,19 @@ def contact_cases(data: object, *, contact_id: int) -> tuple[Case, ...]:
 
 
 def messages(data: object) -> Messages:
-    """A list of cases, each with its `lastMessage`, or (not documented) all its `messages`."""
+    """A list of cases, each with its `lastMessage`, or (not documented) all its `messages`; or a list of the
+    messages themselves, each with its `caseId`: read as cases of no messages, they would seem to be lost.
+    """
     if not isinstance(data, list):
         raise Malformed("no list of cases with messages")
     by_case: dict[int, tuple[Message, ...]] = {}
     complete = bool(data)
     for entry in _with_nested(data):
+        of_case = as_id(entry.get("caseId"))
+        if of_case is not None and not {"lastMessage", "messages"} & entry.keys():
+            by_case[of_case] = (*by_case.get(of_case, ()), _message(entry))
+            complete = False
+            continue
         case_id = as_id(entry.get("id"))
         if case_id is None:
             raise Malformed("a case without an id")

@@ -41,6 +41,16 @@ LAST = {
             ],
             Messages({854: (Message(1, "hi"), Message(2, None))}, complete=True),
         ),
+        (
+            [LAST, {**LAST, "id": 3392, "caseId": "860"}, {**LAST, "id": 3393, "message": None}],
+            Messages(
+                {
+                    854: (Message(3391, "lk", 1618316222000), Message(3393, None, 1618316222000)),
+                    860: (Message(3392, "lk", 1618316222000),),
+                },
+                complete=False,
+            ),
+        ),
         ([], Messages({}, complete=False)),
     ],
 )
