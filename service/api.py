@@ -58,9 +58,13 @@ Handler = Callable[["Request"], Awaitable[Response]]
 log = get_logger(__name__)
 
 
-def routes(ledger: Ledger, settings: Settings, clock: Clock, spool: SpoolOf) -> list[Route]:
-    """Every path of the API. Raises ValueError where there is no admin token."""
-    api = Api(ledger, Gatekeeper(settings, clock), clock, spool)
+def routes(
+    ledger: Ledger, settings: Settings, clock: Clock, spool: SpoolOf, noted: Callable[[], Awaitable[None]]
+) -> list[Route]:
+    """Every path of the API. `noted` ends when the notes of deliveries answered before are written. Raises
+    ValueError where there is no admin token.
+    """
+    api = Api(ledger, Gatekeeper(settings, clock), clock, spool, noted)
     many, stored = Many(ledger), Stored(ledger, settings.sources)
     alerts = AlertsApi(ledger, settings.alerts, clock)
     links = LinksApi(ledger, settings.sources)
@@ -113,6 +117,7 @@ class Api:
     gatekeeper: Gatekeeper
     clock: Clock
     spool: SpoolOf
+    noted: Callable[[], Awaitable[None]]
 
     def guarded(self, handler: Handler) -> Handler:
         """The handler behind the bearer token, with every error of ours as an answer."""
@@ -230,6 +235,7 @@ class Api:
     async def deliveries(self, request: Request) -> Response:
         query = request.query_params
         refuse_unknown(query, ("verdict", "source", "cursor", "limit"), "parameter")
+        await self.noted()
         records = await self.ledger.reads.deliveries(
             verdict=choice_of(query, "verdict", VERDICTS),
             source=query.get("source") or None,

@@ -120,7 +120,7 @@ def create_app(settings: Settings, clock: Clock) -> ASGIApp:
 
     app = Starlette(
         routes=[
-            *api.routes(ledger, settings, clock, spool),
+            *api.routes(ledger, settings, clock, spool, notes.written),
             *probes.routes(ledger.scripts, spool),
             *metrics.routes(ledger, receiver_metrics, clock, tuple(settings.sources)),
             *dashboard.routes(ledger, settings, clock, spool),

@@ -30,6 +30,7 @@ class Notes(Generic[Item]):
         self._write = write
         self._waiting: deque[Item] = deque(maxlen=most)
         self._task: asyncio.Task[None] | None = None
+        self._writing = asyncio.Lock()
 
     def add(self, item: Item) -> None:
         self._waiting.append(item)
@@ -41,22 +42,23 @@ class Notes(Generic[Item]):
         """Write what waits, then end."""
         if self._task is not None:
             await cancelled([self._task])
-        await self._flush()
+        await self.written()
+
+    async def written(self) -> None:
+        """All that was added before is written, or lost."""
+        async with self._writing:
+            batch = list(self._waiting)
+            self._waiting.clear()
+            if not batch:
+                return
+            try:
+                await self._write(batch)
+            except LedgerUnavailable as away:
+                log.warning("notes.lost", count=len(batch), error=str(away))
+            except Exception:
+                log.exception("notes.fault")
 
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
-            try:
-                await self._flush()
-            except Exception:
-                log.exception("notes.fault")
-
-    async def _flush(self) -> None:
-        batch = list(self._waiting)
-        self._waiting.clear()
-        if not batch:
-            return
-        try:
-            await self._write(batch)
-        except LedgerUnavailable as away:
-            log.warning("notes.lost", count=len(batch), error=str(away))
+            await self.written()
