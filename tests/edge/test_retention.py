@@ -16,7 +16,7 @@ from service.ledger import Ledger
 from service.ledger.admission import Admission
 from service.ledger.codec import HEAD_BYTES
 from service.ledger.links import Link
-from service.ledger.retention import LOOKED_AT, Terms
+from service.ledger.retention import KEEPER_KEY, LOOKED_AT, Terms
 from workers.keeper import Keeper
 
 DAY_MS = 86_400_000
@@ -210,8 +210,10 @@ async def test_many_go_in_small_steps(ledger: Ledger, server: Redis):
     )  # of the one that stays: its id, event, ticket, contact and thread
 
 
-async def test_one_worker_is_elected(ledger: Ledger):
+async def test_one_worker_is_elected(ledger: Ledger, server: Redis):
     """One worker keeps house at a time, and stays elected while it says so."""
     assert await ledger.retention.elect("worker-1")
     assert not await ledger.retention.elect("worker-2")
+    server.pexpire(KEEPER_KEY, 10_000)
     assert await ledger.retention.elect("worker-1")
+    assert server.pttl(KEEPER_KEY) > 10_000
