@@ -195,6 +195,21 @@ class TestRoles:
         assert client.post("/pause", data={"csrf_token": token, "more": "x" * 262_144}).status_code == 403
         assert not site.stats()["paused"]
 
+    @pytest.mark.parametrize(
+        ("address", "words"),
+        [
+            ("/reopens/unknown", "no reopen of that id"),
+            ("/deliveries/unknown", "no delivery of that id"),
+            ("/threads/999", "is known of a thread of that id"),
+        ],
+    )
+    def test_what_nobody_knows_has_no_page(self, client: httpx.Client, address, words):
+        """An address that names nothing known is answered with 404 and says what is not there."""
+        client.post("/login", data=ADMIN)
+        answer = client.get(address)
+        assert answer.status_code == 404
+        assert words in answer.text
+
     def test_pages_carry_a_strict_policy(self, client: httpx.Client):
         """Nothing from other hosts, no script or style within the page, no frame around it."""
         client.post("/login", data=ADMIN)
