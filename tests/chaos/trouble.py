@@ -19,6 +19,7 @@ FAULTS = [
     {"kind": "status", "rate": 0.002, "status": 429, "retry_after": 1},
     {"kind": "drop_before", "rate": 0.06},
     {"kind": "drop_after", "rate": 0.07},
+    {"kind": "drop_after", "on": "read", "rate": 0.07},
     {"kind": "delay", "rate": 0.04, "seconds": 3},
     {"kind": "garbage", "rate": 0.06},
 ]

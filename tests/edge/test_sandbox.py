@@ -174,6 +174,18 @@ def test_faults_that_act(sandbox: httpx.Client):
     assert len(cases(sandbox)) == 3
 
 
+def test_reads_tell_what_came_of_a_dropped_call(sandbox: httpx.Client):
+    """`drop_after` cuts the answers of reads only where it is told `on` them."""
+    switch(sandbox, {"kind": "drop_after", "rate": 1})
+    with pytest.raises(httpx.TransportError):
+        reopen(sandbox)
+    assert sandbox.get("/api/v1/crm/objects/case/1683").status_code == 200
+    switch(sandbox, {"kind": "drop_after", "on": "read"})
+    with pytest.raises(httpx.TransportError):
+        sandbox.get("/api/v1/crm/objects/case/1683")
+    assert reopen(sandbox).status_code == 200
+
+
 def test_a_delay_delays(sandbox: httpx.Client):
     """`delay` waits so many seconds and then acts."""
     switch(sandbox, {"kind": "delay", "rate": 1, "seconds": 0.3})

@@ -19,7 +19,7 @@ KINDS: dict[str, str] = {
     "status": "answer `status`, without acting; `retry_after` seconds, `body` text",
     "act_then_status": "act, then answer `status` (a proxy's page, or `body`)",
     "drop_before": "cut the connection, without acting",
-    "drop_after": "act, then cut the connection",
+    "drop_after": "act, then cut the connection; without `on` of calls that act, so that reads tell",
     "delay": "wait `seconds`, then go on",
     "late": "cut the connection now, act `seconds` later",
     "garbage": "act, then answer 200 with what nobody can read",
@@ -63,7 +63,9 @@ class Fault:
     size: int = 2
 
     def is_about(self, call: str) -> bool:
-        return self.on is None or self.on == call or (self.on == "read" and call in READS)
+        if self.on is None:
+            return self.kind != "drop_after" or call not in READS
+        return self.on == call or (self.on == "read" and call in READS)
 
 
 class Faults:
