@@ -11,7 +11,7 @@ REASONS = {
     "drift": "The helpdesk's payload no longer has a field it promised. See the path; map it or tell us.",
     "event_id_blank": "The event has no id, so repeats cannot be told apart. Resolve it if it is new.",
     "maybe_duplicate": "The same body came before, long ago. Resolve it if the customer wrote it again.",
-    "outcome_unknown": "A call's answer was lost. Nothing is sent until Acquire shows what came of the call.",
+    "outcome_unknown": "A call's answer was lost. Acquire is asked before more is sent; resolve a held one.",
     "words_not_shown": "The words were dropped, and Acquire does not show them: run it again with them.",
     "acted_elsewhere": "Acquire acted on another thread or case. Look at the ids; only run-again goes on.",
     "effect_unreadable": "Something new shows in Acquire without its text. Look whether it is this reply.",
