@@ -1,4 +1,4 @@
-"""Acquire as one claim uses it: every call waits for its place, and tells how it ended."""
+"""Calls to Acquire within the rate limit, counted for the breaker."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ log = get_logger(__name__)
 
 
 class Careful(Acquire, Gate):
-    """Acquire as one claim uses it: every call waits for its place, and tells how it ended."""
+    """Acquire as one claim uses it. `admit` gets places for a look and a call; reads beyond them wait for
+    their own, and a send never waits. How each ended is told to `care`. Reads raise `NotAsked` while Acquire
+    is left alone; a send is `Withheld` then.
+    """
 
     def __init__(self, acquire: Acquire, care: Care, lane: Lane = "live") -> None:
         self._acquire = acquire

@@ -35,7 +35,7 @@ CONNECT_SHARE = 0.45
 KEEPALIVE_SECONDS = 4.0
 """An idle connection is not used again after this: servers close theirs (Node's after 5 s), and a request
 written to a connection that is being closed has an unknown outcome."""
-CONNECTIONS_PER_JOB = 2
+CONNECTIONS_PER_CLAIM = 2
 """A look asks two things side by side."""
 
 
@@ -91,7 +91,7 @@ class Wire:
             socket_options=_socket_options(settings.timeout_seconds),
         )
         self._connections = Connections(
-            place, clock, keepalive_seconds=KEEPALIVE_SECONDS, most=CONNECTIONS_PER_JOB * concurrency
+            place, clock, keepalive_seconds=KEEPALIVE_SECONDS, most=CONNECTIONS_PER_CLAIM * concurrency
         )
 
     async def exchange(
