@@ -56,6 +56,7 @@ class Detour:
         self._draining: asyncio.Task[None] | None = None
         self._tending: asyncio.Task[None] | None = None
         self._is_stuck = False
+        self._is_unreadable = False
 
     @property
     def state(self) -> SpoolState:
@@ -85,6 +86,9 @@ class Detour:
         for waiting in deliveries:
             if self._is_stuck:
                 waiting.resolve(LedgerUnavailable("Redis is away, and the spool's disk hangs"))
+            elif self._is_unreadable:
+                # What is put behind it would be answered, and not reach Redis either.
+                waiting.resolve(LedgerUnavailable("what waits in the spool cannot be taken off it"))
             elif self.state.bytes + self._line.bytes + len(waiting.packed) > self.state.limit_bytes:
                 waiting.resolve(LedgerUnavailable("Redis is away, and the spool is full"))
             else:
@@ -158,12 +162,13 @@ class Detour:
                     continue
                 try:
                     drained += await self._admit_first(together)
-                    together = DRAINED_TOGETHER
+                    together, self._is_unreadable = DRAINED_TOGETHER, False
                 except (LedgerUnavailable, TimeoutError):
-                    together = 1
+                    together, self._is_unreadable = 1, False
                     await asyncio.sleep(AGAIN_SECONDS)
                 except (sqlite3.Error, OSError) as error:
                     log.error("spool.cannot_read", error=str(error))  # noqa: TRY400 - as above
+                    together, self._is_unreadable = 1, True
                     await asyncio.sleep(AGAIN_SECONDS)
                 except Exception:
                     # What waits keeps its place: nothing may pass it, and it is tried again.
@@ -171,7 +176,7 @@ class Detour:
                     together = 1
                     await asyncio.sleep(AGAIN_SECONDS)
         finally:
-            self._draining = None
+            self._draining, self._is_unreadable = None, False
         log.info("spool.drained", deliveries=drained, refused=self.state.refused)
 
     async def _admit_first(self, together: int) -> int:

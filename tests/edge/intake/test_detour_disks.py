@@ -130,3 +130,31 @@ async def test_a_disk_that_cannot_be_read_is_read_again(ledger, connection, tmp_
         await receiver.drained()
         assert not faults
     assert await waiting_in(connection) == ["kept"]
+
+
+async def test_nothing_is_put_behind_what_cannot_be_read(ledger, connection, tmp_path, monkeypatch):
+    """It would be answered, and not reach Redis either. What can be read is admitted, one at a time."""
+    async with receiving(ledger, tmp_path / "spool") as receiver:
+        receiver.way.is_cut = lambda: True
+        for name in ("one", "two", "spoilt"):
+            await receiver.commit.admit([event(name)])
+        read = receiver.spool.first
+
+        def first(most: int, most_bytes: int):
+            if most >= receiver.spool.state.deliveries:
+                raise sqlite3.DatabaseError("database disk image is malformed")
+            return read(most, most_bytes)
+
+        monkeypatch.setattr(receiver.spool, "first", first)
+        receiver.way.is_cut = lambda: False
+        await receiver.until(lambda: receiver.spool.state.deliveries == 1)
+        assert await waiting_in(connection) == ["one", "two"]
+        told = "accepted"
+        async with asyncio.timeout(10):
+            while told in {"accepted", "duplicate"}:
+                told = await tried_one(receiver, event("one"))
+        assert "taken off" in told
+        monkeypatch.setattr(receiver.spool, "first", read)
+        await receiver.drained()
+        assert await tried_one(receiver, event("new")) == "accepted"
+    assert await waiting_in(connection) == ["one", "two", "spoilt", "new"]

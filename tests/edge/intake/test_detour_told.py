@@ -163,7 +163,7 @@ async def test_nothing_is_tried_again_at_once(ledger, tmp_path, monkeypatch, fau
 
         monkeypatch.setattr(receiver.spool, "first", first)
         for number in range(10):
-            await receiver.commit.admit([event(f"e{number}")])
+            await tried_one(receiver, event(f"e{number}"))
         assert len(tried) == 1
 
 
