@@ -28,7 +28,7 @@ class Case:
     """One case. `text` is its first message (`description`), None where Acquire shows none.
 
     A case is closed when `status` is `closed` or `dateClosed` is set; `closingState` says nothing
-    (acquire-api.md, "Reading back"). `marks` are the strings in which a field of ours may be echoed.
+    (docs/acquire.md, "Reading back"). `marks` are the strings in which a field of ours may be echoed.
     """
 
     id: int
@@ -43,7 +43,7 @@ class Case:
 
     @property
     def takes_messages(self) -> bool:
-        """Only active cases take messages (acquire-api.md, "Writing to an open case")."""
+        """Only active cases take messages (docs/acquire.md, "Writing to an open case")."""
         return not self.closed and self.status not in {"pending", "queue"}
 
 

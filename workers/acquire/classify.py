@@ -119,7 +119,7 @@ def answer_of(result: Result) -> Answer:
 
 
 def says_no_such_record(result: Result) -> bool:
-    """404 in Acquire's own form, or 400 with its word for it (acquire-api.md, "Reading back"). A 404 in
+    """404 in Acquire's own form, or 400 with its word for it (docs/acquire.md, "Reading back"). A 404 in
     another form is a proxy's or means the address: it says nothing about the record.
     """
     if not isinstance(result, Answer) or result.http_status not in {400, 404}:

@@ -1,4 +1,4 @@
-"""What is asked of Acquire: every call's URL, parameters and body (acquire-api.md)."""
+"""What is asked of Acquire: every call's URL, parameters and body (docs/acquire.md)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Request:
 def reopen(sending: Sending, settings: AcquireSettings) -> Request:
     """The call that reopens a case; without `threadId` it would open an unrelated one.
 
-    The vendor's sample body also has fields that look like filler (acquire-api.md); only what is known to
+    The vendor's sample body also has fields that look like filler (docs/acquire.md); only what is known to
     matter is sent, and what `[acquire.body]` adds. Its tables are merged into ours, anything else replaces.
     """
     body: dict[str, object] = {"channel": "chat", "title": "", "message": _message(sending)}

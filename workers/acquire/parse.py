@@ -66,7 +66,7 @@ def case(data: object, *, asked_id: int | None = None, contact_id: int | None = 
 
 def thread_of(shown: Mapping[str, object]) -> int | None:
     """The thread that a case or message names: `threadId`, else `parentId`. None where it names none, so that
-    a case is its own thread (acquire-api.md, "Reopening").
+    a case is its own thread (docs/acquire.md, "Reopening").
     """
     for key in ("threadId", "parentId"):
         if shown.get(key) is not None:

@@ -14,7 +14,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def as_id(value: object) -> int | None:
-    """A positive id of at most 64 bits: an integer, or a string of digits (acquire-api.md, "webhooks")."""
+    """A positive id of up to 64 bits: an integer or a string of digits (docs/acquire.md, "Reading back")."""
     if (
         isinstance(value, str)
         and value.isascii()

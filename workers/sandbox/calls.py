@@ -1,7 +1,7 @@
 """Acquire's API on the sandbox's world: what each call does, and what goes wrong with it.
 
-As acquire-api.md of the project's sources has it: creating and reopening are one call; only active cases take
-messages; `where` knows `eq` alone; errors carry `message` and `type`.
+As docs/acquire.md has it: creating and reopening are one call; only active cases take messages;
+`where` knows `eq` alone; errors carry `message` and `type`.
 """
 
 from __future__ import annotations
