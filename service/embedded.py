@@ -287,10 +287,14 @@ def _size_of_file(folder: Path) -> int:
 
 
 def _leave_no_torn_end(started: EmbeddedRedis, size_bytes: int) -> None:
-    """Redis 6.2 cuts off only the last command of a torn script, and applies the others at the next start."""
+    """Redis 6.2 cuts off only the last command of a torn script, and applies the others at the next start. So
+    the file is written anew before anything is added to it.
+    """
     with redis.Redis.from_url(started.url) as client, contextlib.suppress(redis.RedisError):
         if client.info("persistence")["aof_base_size"] < size_bytes:
             client.bgrewriteaof()
+            while client.info("persistence")["aof_rewrite_in_progress"]:
+                time.sleep(_POLL_SECONDS)
 
 
 def _last_words(folder: Path) -> str:
