@@ -39,6 +39,19 @@ async def test_a_late_reply_comes_before_those_received_after_it(ledger, connect
     assert [each.decode() for each in listed] == [reopen_id("desk", name) for name in expected[1:]]
 
 
+async def test_who_came_at_about_the_same_time_hides_nobody(ledger, connection):
+    """Two spools are emptied side by side: nobody comes before a reply that came more than a second earlier,
+    also where one in between came at about the time of both.
+    """
+    for age_ms in (60_000, 60_800, 61_500, 61_600):
+        packed = packed_delivery([event(f"{age_ms} ago")])
+        await ledger.admissions.admit_together([packed], ages_ms=[age_ms])
+    places = ["61500 ago", "61600 ago", "60000 ago", "60800 ago"]
+    assert await waiting_in(connection) == places
+    records = await ledger.reads.reopens([reopen_id("desk", name) for name in places])
+    assert len({record.position for record in records}) == len(places)
+
+
 @pytest.mark.parametrize(("age_ms", "rung"), [(0, 1), (9_000, 1), (60_000, 0)])
 async def test_what_waited_through_an_outage_is_backlog(ledger, connection, age_ms, rung):
     """A delivery that waited for long in a spool does not ring among new replies: it is due in its turn."""

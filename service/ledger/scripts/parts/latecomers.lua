@@ -7,20 +7,29 @@ local LATE_MS = 86400000
 -- Who waited in a spool comes before others of its thread that came later, by more than clocks may differ.
 local CLOCKS_MS = 1000
 
--- The place of one that waited in a spool: others of its box that came later and were not begun hand theirs down.
+-- The place of one that waited in a spool: others of its box that came later and were not begun hand theirs down, with all
+-- behind them. (Two spools that are emptied side by side mix replies of about the same time.)
 local moved = {}
 
 local function place(box, position)
   local waiting_ids = redis.call('ZRANGE', P .. 'inbox:' .. box, -100, -1)
+  local later, first = {}, nil
   for i = #waiting_ids, 1, -1 do
     local id = waiting_ids[i]
     local r = redis.call('HMGET', P .. 'r:' .. id, 'status', 'source', 'position', 'created_ms', 'attempts', 'failure')
     local is_begun = r[1] ~= 'queued' and r[1] ~= 'held' or r[5] and r[5] ~= '[]'
     local created = tonumber(r[4])
     -- One that seems to come later than now was there before the clock went back.
-    if is_begun or created <= came + CLOCKS_MS or created > now then
+    if is_begun or created <= came or created > now then
       break
     end
+    later[#later + 1] = { id, r }
+    if created > came + CLOCKS_MS then
+      first = #later
+    end
+  end
+  for i = 1, first or 0 do
+    local id, r = unpack(later[i])
     moved[id] = position
     redis.call('HSET', P .. 'r:' .. id, 'position', text(position))
     redis.call('ZADD', P .. 'inbox:' .. box, position, id)
