@@ -24,7 +24,7 @@ from pathlib import Path
 import uvloop
 from redis import Redis
 
-from bench import stage
+from bench import stage, warm
 from bench.load import Answers, closed_loop, open_loop, percentile, signed
 from bench.outage import outage
 
@@ -43,6 +43,7 @@ MILLION_PER_SECOND = 2_500
 def main() -> int:
     arguments = _arguments()
     parts = arguments.parts or ["rates"]
+    print(warm.told())
     with tempfile.TemporaryDirectory(prefix="reopener-bench-") as name:
         folder = Path(name)
         holds = []
