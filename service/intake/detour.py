@@ -36,7 +36,7 @@ AGAIN_SECONDS = 0.25
 """How soon Redis is asked again while it is away."""
 DRAINED_TOGETHER = 64
 TOGETHER_BYTES = 1024 * 1024
-REFUSED_AGAIN_SECONDS = 60.0
+TIDY_SECONDS = 60.0
 
 Answer = TypeVar("Answer")
 
@@ -208,12 +208,14 @@ class Detour:
         return [outcome for each in batch for outcome in await self._asked([each])]
 
     async def _tend(self) -> None:
-        """Ask again for what Redis refused: whoever reads the log may have mended it."""
+        """Ask again for what Redis refused, and the disk to let go of what Redis has: whoever reads the log
+        may have mended it.
+        """
         while True:
-            await asyncio.sleep(REFUSED_AGAIN_SECONDS)
-            if self.state.refused and not self.is_taken:
+            await asyncio.sleep(TIDY_SECONDS)
+            if self._spool.has_more_to_do and not self.is_taken:
                 with suppress(sqlite3.Error, OSError):
-                    await self._in_thread(self._spool.take_refused_again)
+                    await self._in_thread(self._spool.tidy)
                 if self.state.deliveries:
                     self._use("what Redis refused is asked for again")
 

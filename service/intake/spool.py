@@ -13,14 +13,15 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from service.embedded import FolderLock
 from service.ledger.admission import Admitted
+from service.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from service.ledger.admission import Admission
 
@@ -42,6 +43,8 @@ PRAGMA user_version = {FORM};
 
 
 ORDINARY_BYTES = 65_536
+
+log = get_logger(__name__)
 
 
 class SpoolUnusable(Exception):
@@ -89,9 +92,8 @@ class Spool:
         except OSError as error:
             raise SpoolUnusable(f"the spool cannot be kept in {folder}: {error.strerror}; {_MEND}") from error
         try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._db = _opened(path)
-            self._path, self._file = path, path.stat()
+            self._path, self._passed = path, 0
+            self._open()
             self._take_refused_again()
             self.state = self._measured(self._count("deliveries"))
         except (sqlite3.Error, OSError) as error:
@@ -121,7 +123,8 @@ class Spool:
     def first(self, most: int, most_bytes: int) -> list[Spooled]:
         """Those that wait longest, at least one of them where there is one."""
         rows = self._db.execute(
-            "SELECT number, received_ms, packed FROM deliveries ORDER BY number LIMIT ?", (most,)
+            "SELECT number, received_ms, packed FROM deliveries WHERE number > ? ORDER BY number LIMIT ?",
+            (self._passed, most),
         )
         batch, size = [], 0
         for row in rows:
@@ -132,25 +135,68 @@ class Spool:
         return batch
 
     def settle(self, batch: Sequence[Spooled], refused: Sequence[tuple[Spooled, str]]) -> None:
-        """These need not wait any more: Redis has them, but for those that it refused, with its words."""
-        numbers = [(each.number,) for each in batch]
+        """These, the first that wait, need not wait any more: Redis has them, but for those that it refused,
+        with its words. Where the disk lets nothing be deleted, since it is full, they are passed over until
+        it does. Raises `sqlite3.Error` where that does not do, since some were refused.
+        """
+        try:
+            self._delete(batch[-1].number, refused)
+        except sqlite3.Error as error:
+            if refused:
+                raise
+            if not self._passed:
+                log.error("spool.cannot_delete", error=str(error))  # noqa: TRY400 - the words say it all
+            self._passed = batch[-1].number
+        self.state = self._measured(self.state.deliveries - len(batch))
+        self._cut_if_empty()
+
+    @property
+    def has_more_to_do(self) -> bool:
+        """Whether `tidy` may change something."""
+        return bool(self.state.refused or self._passed)
+
+    def tidy(self) -> None:
+        """Delete what was passed over, and put what Redis refused back to the front: the cause of either may
+        have been mended. Where nothing else is in the file that fills the disk, another is begun. Raises
+        `sqlite3.Error` or `OSError` where the disk takes nothing yet.
+        """
+        try:
+            self._delete(self._passed)
+        except sqlite3.Error:
+            if self.state.deliveries or self.state.refused:
+                raise
+            self._begin_anew()
+        self._take_refused_again()
+        self.state = self._measured(self._count("deliveries"))
+        self._cut_if_empty()
+
+    def _delete(self, last: int, refused: Sequence[tuple[Spooled, str]] = ()) -> None:
         with self._transaction():
             self._db.executemany(
                 "INSERT INTO refused VALUES (?, ?, ?, ?)",
                 [(each.number, each.received_ms, each.packed, words) for each, words in refused],
             )
-            self._db.executemany("DELETE FROM deliveries WHERE number = ?", numbers)
-            self._db.executemany("DELETE FROM events WHERE number = ?", numbers)
-        self.state = self._measured(self.state.deliveries - len(batch))
-        if not self.state.deliveries and not self.state.refused:
+            self._db.execute("DELETE FROM deliveries WHERE number <= ?", (last,))
+            self._db.execute("DELETE FROM events WHERE number <= ?", (last,))
+        self._passed = 0
+
+    def _begin_anew(self) -> None:
+        self._db.close()
+        for end in ("", "-wal", "-shm"):
+            Path(f"{self._path}{end}").unlink(missing_ok=True)
+        self._open()
+        self._passed = 0
+
+    def _open(self) -> None:
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        self._db = _opened(self._path)
+        self._file = self._path.stat()
+
+    def _cut_if_empty(self) -> None:
+        if not (self.state.deliveries or self.has_more_to_do):
             self._db.execute("VACUUM")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self.state = self._measured(0)
-
-    def take_refused_again(self) -> None:
-        """Put what Redis refused back to the front: the cause may have been mended."""
-        self._take_refused_again()
-        self.state = self._measured(self._count("deliveries"))
 
     def close(self) -> None:
         self._db.close()
@@ -190,7 +236,9 @@ class Spool:
 
     def _measured(self, deliveries: int) -> SpoolState:
         """`deliveries` is counted along, since counting reads all of them."""
-        oldest = self._db.execute("SELECT received_ms FROM deliveries ORDER BY number LIMIT 1").fetchone()
+        oldest = self._db.execute(
+            "SELECT received_ms FROM deliveries WHERE number > ? ORDER BY number LIMIT 1", (self._passed,)
+        ).fetchone()
         pages, free, size = (
             self._db.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("page_count", "freelist_count", "page_size")

@@ -213,7 +213,7 @@ async def test_what_makes_redis_refuse_a_whole_question_is_found(ledger, connect
 
 async def test_what_redis_refused_is_asked_for_again(ledger, connection, tmp_path, monkeypatch):
     """Somebody may have mended it: what was set apart is tried again, also without a new start."""
-    monkeypatch.setattr(detours, "REFUSED_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(detours, "TIDY_SECONDS", 0.01)
     async with receiving(ledger, tmp_path / "spool") as receiver:
         receiver.way.is_refused = lambda _: True
         receiver.way.is_cut = lambda: True

@@ -14,7 +14,7 @@ from service.intake import line
 from service.intake.line import Waiting
 from service.ledger.admission import packed_delivery
 from tests.edge.events import event
-from tests.edge.intake.spooling import receiving, tried_one, waiting_in
+from tests.edge.intake.spooling import Receiving, receiving, tried_one, waiting_in
 
 MB = 1024 * 1024
 
@@ -26,14 +26,75 @@ async def test_a_disk_that_fails_is_told_as_not_stored(ledger, connection, tmp_p
     async with receiving(ledger, tmp_path / "spool") as receiver:
         receiver.way.is_cut = lambda: True
         await receiver.commit.admit([event("kept")])
-        receiver.spool._db.execute("PRAGMA query_only = ON")
+        full(receiver)
         with pytest.raises(LedgerUnavailable, match="cannot be written"):
             await receiver.commit.admit([event("lost")])
-        receiver.spool._db.execute("PRAGMA query_only = OFF")
+        full(receiver, is_full=False)
         await receiver.commit.admit([event("kept too")])
         receiver.way.is_cut = lambda: False
         await receiver.drained()
     assert await waiting_in(connection) == ["kept", "kept too"]
+
+
+async def test_a_full_disk_keeps_nothing_from_redis(ledger, connection, tmp_path):
+    """Where nothing can be deleted, what waits is admitted all the same and passed over, and new ones go
+    straight to Redis. After a restart it is admitted once more, and counts once.
+    """
+    names = [f"e{n}" for n in range(70)]
+    async with receiving(ledger, tmp_path / "spool") as receiver:
+        receiver.way.is_cut = lambda: True
+        for name in names:
+            await receiver.commit.admit([event(name)])
+        full(receiver)
+        receiver.way.is_cut = lambda: False
+        await receiver.drained()
+        assert receiver.spool.state.oldest_ms is None
+        assert await tried_one(receiver, event("new")) == "accepted"
+        assert await waiting_in(connection) == [*names, "new"]
+    async with receiving(ledger, tmp_path / "spool") as receiver:
+        assert receiver.spool.state.deliveries == len(names)
+        await receiver.drained()
+        assert not receiver.spool.has_more_to_do
+    assert await waiting_in(connection) == [*names, "new"]
+
+
+async def test_a_disk_that_the_spool_filled_is_used_again(ledger, connection, tmp_path, monkeypatch):
+    """What Redis has goes with its file, where that cannot be made smaller."""
+    monkeypatch.setattr(detours, "TIDY_SECONDS", 0.01)
+    async with receiving(ledger, tmp_path / "spool") as receiver:
+        receiver.way.is_cut = lambda: True
+        await receiver.commit.admit([event("one", text="customers-words")])
+        full(receiver)
+        receiver.way.is_cut = lambda: False
+        await receiver.until(lambda: not (receiver.detour.is_taken or receiver.spool.has_more_to_do))
+        assert not any(b"customers-words" in path.read_bytes() for path in (tmp_path / "spool").iterdir())
+        receiver.way.is_cut = lambda: True
+        await receiver.commit.admit([event("two")])
+    async with receiving(ledger, tmp_path / "spool") as receiver:
+        await receiver.drained()
+    assert await waiting_in(connection) == ["one", "two"]
+
+
+async def test_what_redis_refused_stays_on_a_full_disk(ledger, connection, tmp_path):
+    """It waits with what is behind it, since nothing else has it."""
+    async with receiving(ledger, tmp_path / "spool") as receiver:
+        receiver.way.is_cut = lambda: True
+        for name in ("refused", "behind"):
+            await receiver.commit.admit([event(name)])
+        asked: list[object] = []
+        receiver.way.is_refused = lambda deliveries: asked.append(deliveries) or True
+        full(receiver)
+        receiver.way.is_cut = lambda: False
+        await receiver.until(lambda: len(asked) > 2)
+        assert (receiver.spool.state.deliveries, receiver.spool.state.refused) == (2, 0)
+        full(receiver, is_full=False)
+        receiver.way.is_refused = lambda _: False
+        await receiver.drained()
+    assert await waiting_in(connection) == ["refused", "behind"]
+
+
+def full(receiver: Receiving, *, is_full: bool = True) -> None:
+    receiver.spool._db.execute(f"PRAGMA query_only = {'ON' if is_full else 'OFF'}")
 
 
 async def test_a_disk_that_hangs_keeps_nobody_waiting(ledger, connection, tmp_path, monkeypatch):

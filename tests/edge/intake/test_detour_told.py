@@ -242,15 +242,13 @@ async def test_what_was_refused_is_asked_for_again_after_a_fault_of_the_disk(
     ledger, connection, tmp_path, monkeypatch, fault
 ):
     """A disk that failed just when it was to be tried again is tried the next time."""
-    monkeypatch.setattr(detours, "REFUSED_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(detours, "TIDY_SECONDS", 0.01)
     faults = [fault]
     async with receiving(ledger, tmp_path / "spool") as receiver:
         receiver.way.is_refused = lambda _: True
         receiver.way.is_cut = lambda: True
-        take_again = receiver.spool.take_refused_again
-        monkeypatch.setattr(
-            receiver.spool, "take_refused_again", lambda: raises(faults.pop()) if faults else take_again()
-        )
+        tidy = receiver.spool.tidy
+        monkeypatch.setattr(receiver.spool, "tidy", lambda: raises(faults.pop()) if faults else tidy())
         await receiver.commit.admit([event("once refused")])
         receiver.way.is_cut = lambda: False
         await receiver.until(lambda: not faults)

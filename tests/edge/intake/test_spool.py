@@ -174,7 +174,7 @@ def test_what_was_refused_keeps_its_place_and_time(tmp_path):
     refused(spool, "one", 1_000)
     refused(spool, "two", 2_000)
     spool.write([([event("three")], b"three", 3_000)])
-    spool.take_refused_again()
+    spool.tidy()
     waiting = [(each.packed, each.received_ms) for each in spool.first(64, MB)]
     assert waiting == [(b"one", 1_000), (b"two", 2_000), (b"three", 3_000)]
     assert (spool.state.deliveries, spool.state.refused, spool.state.oldest_ms) == (3, 0, 1_000)
@@ -202,7 +202,7 @@ def test_what_was_refused_is_taken_again_as_a_whole(tmp_path):
         "CREATE TRIGGER fails BEFORE DELETE ON refused BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END"
     )
     with pytest.raises(sqlite3.Error):
-        spool.take_refused_again()
+        spool.tidy()
     assert spool.first(64, MB) == []
     spool._db.execute("DROP TRIGGER fails")
     spool.close()
