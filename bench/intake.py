@@ -5,8 +5,10 @@
 `rates` (done where nothing is named): all three run as anybody would run them (one process of uvicorn with
 uvloop and httptools, placed by the scheduler), on a Redis of their own with AOF `everysec`, in turn, several
 rounds; medians are compared, and the processor time of a delivery is told. Then ours gets half of its rate in
-open loop. `outage`: Redis is killed, and then hangs, for 60 s (or `--away S`) under 200 deliveries a second.
-`million`: so many deliveries at one rate all along, and what the receiver's memory makes of them.
+open loop. Redis rewrites its file in a run of its own: it does so whenever that has doubled, a third process
+on two cores, and whether that is within so few seconds goes by the rate. `outage`: Redis is killed, and then
+hangs, for 60 s (or `--away S`) under 200 deliveries a second. `million`: so many deliveries at one rate all
+along, and what the receiver's memory makes of them.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvloop
@@ -80,7 +83,7 @@ def _rates(folder: Path, rounds: int, seconds: float) -> dict[str, float]:
     costs: dict[str, list[list[float]]] = {name: [] for name in MOST_PER_SECOND}
     for place, (name, most) in itertools.product(range(rounds), MOST_PER_SECOND.items()):
         at = folder / f"{name}-{place}"
-        with stage.redis_server(at / "redis") as url, stage.app(name, at, url) as (port, pid):
+        with _settled_redis(at / "redis") as (url, _), stage.app(name, at, url) as (port, pid):
             pids = (pid, stage.redis_pid(url), os.getpid())
             _load(port, _closed(1_000, seconds=1))
             load = _closed(int(most * seconds), seconds=seconds, first=1_000)
@@ -99,16 +102,11 @@ def _rates(folder: Path, rounds: int, seconds: float) -> dict[str, float]:
 
 
 def _open_loop(folder: Path, per_second: float) -> bool:
-    """Redis rewrites its file whenever that has doubled, a third process on two cores then. Whether that is
-    within so few seconds goes by the rate: so the one run has none, and another has one.
-    """
     count = int(per_second * OPEN_LOOP_SECONDS)
     with (
-        stage.redis_server(folder / "redis") as url,
+        _settled_redis(folder / "redis") as (url, redis),
         stage.app("ours", folder, url) as (port, _),
-        Redis.from_url(url) as redis,
     ):
-        redis.config_set("auto-aof-rewrite-percentage", 0)
         _load(port, _closed(5_000, seconds=2))
         answers = _load(port, _open(1_000_000, count, per_second))
         redis.bgrewriteaof()
@@ -118,6 +116,14 @@ def _open_loop(folder: Path, per_second: float) -> bool:
     print(f"  answers {dict(answers.statuses)}, slowest {max(answers.ms):.1f} ms")
     print(f"  while Redis begins to rewrite its append-only file: {_ranks(rewriting.ms)}")
     return answers.percentile(0.99) < OPEN_LOOP_P99_MS and answers.percentile(0.999) < OPEN_LOOP_P999_MS
+
+
+@contextmanager
+def _settled_redis(folder: Path) -> Iterator[tuple[str, Redis]]:
+    """One that rewrites its file only when it is told to."""
+    with stage.redis_server(folder) as url, Redis.from_url(url) as redis:
+        redis.config_set("auto-aof-rewrite-percentage", 0)
+        yield url, redis
 
 
 def _ranks(values: list[float]) -> str:
