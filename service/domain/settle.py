@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from service.domain.cases import CLOCK_MARGIN_MS, Case, Look, Message
+from service.domain.cases import Look
+from service.domain.news import doubtful, fresh, messages_of
 from service.domain.reopens import Reopen
 from service.domain.text import carries, resembles
 from service.domain.threads import (
@@ -56,7 +57,9 @@ class Undecided:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Something new is there whose words Acquire does not show, or the view is missing: a person must say."""
+    """Something new is there whose words Acquire does not show, or whose date is in doubt, or the view is
+    missing: a person must say.
+    """
 
     effects: tuple[Effect, ...]
 
@@ -64,7 +67,7 @@ class Unreadable:
         if not self.effects:
             return "Acquire does not show what came of the call"
         shown = ", ".join(f"{effect.kind} {effect.id}" for effect in self.effects)
-        return f"new in Acquire, and not shown with its words: {shown}"
+        return f"perhaps what came of the call: {shown}"
 
 
 Verdict: TypeAlias = Adopted | Absent | Undecided | Unreadable
@@ -160,7 +163,7 @@ def with_forgotten_calls(
     thread = with_intent(thread, create)
     if case_id is None or look.messages is None:
         return thread
-    seen = frozenset(message.id for message in _messages(case_id, look))
+    seen = frozenset(message.id for message in messages_of(case_id, look))
     view: Literal["messages", "last_message"] = "messages" if look.messages.complete else "last_message"
     append = replace(create, kind="append", case_id=case_id, seen=seen, view=view, at_ms=forgot_ms + 1)
     return with_intent(thread, append)
@@ -187,17 +190,20 @@ def examine(
     """The verdict on one intent. `now_ms` is the time at which the look began, on Redis' clock.
     `view_wait_ms` is the longest time between looks that wait for the baseline's view.
     """
-    fresh = _fresh(intent, thread, look)
-    ours = [effect for effect, marks, _ in fresh if intent.token in " ".join(marks)]
+    news = fresh(intent, thread, look)
+    ours = [effect for effect, marks, _ in news if intent.token in " ".join(marks)]
     if not ours and intent.words is not None:
-        ours = [effect for effect, _, texts in fresh if any(carries(t, intent.words) for t in texts)]
+        ours = [effect for effect, _, texts in news if any(carries(t, intent.words) for t in texts)]
     if ours:
         first, *others = sorted(ours, key=lambda effect: effect.id)
         return Adopted(first, first.id if first.kind == "case" else intent.case_id or 0, tuple(others))
 
     settle_ms = max(settle_ms, READ_LAGS * read_lag_ms)
     settled_at_ms = intent.ends_by_ms + settle_ms
-    unreadable = tuple(effect for effect, _, texts in fresh if not _readable(texts, intent.words))
+    unreadable = (
+        *(effect for effect, _, texts in news if not _readable(texts, intent.words)),
+        *doubtful(intent, thread, look),
+    )
     if not unreadable and _another_view(intent, look):
         patience_ms = min(view_wait_ms, max(0, now_ms - settled_at_ms) // VIEW_WAIT_SHARE)
         look_again_ms = _next_look_ms(intent, now_ms, settled_at_ms) + patience_ms
@@ -217,50 +223,6 @@ def _readable(texts: list[str], words: str | None) -> bool:
     return words is not None and bool(texts) and not any(resembles(text, words) for text in texts)
 
 
-def _fresh(intent: Intent, thread: Thread, look: Look) -> list[tuple[Effect, tuple[str, ...], list[str]]]:
-    """What is new since the baseline and claimed by nobody, with its marks and the texts it shows."""
-    baseline = _first_baseline(intent, thread)
-    if intent.kind == "create":
-        return [
-            (Effect("case", case.id), case.marks, _texts(case, look))
-            for case in look.cases.values()
-            if case.id not in baseline
-            and thread.owner(Effect("case", case.id)) is None
-            and (intent.view == look.view or not _older(case, intent))
-        ]
-    return [
-        (Effect("message", message.id), (), [message.text] if message.text else [])
-        for message in _messages(intent.case_id, look)
-        if message.id not in baseline and thread.owner(Effect("message", message.id)) is None
-        # Where the baseline was the last message alone, what came before that is no news.
-        if intent.view != "last_message" or message.id > max(baseline, default=0)
-    ]
-
-
-def _first_baseline(intent: Intent, thread: Thread) -> frozenset[int]:
-    """The baseline of the reopen's first intent of this kind: what an earlier call did is new to it too."""
-    for earlier in thread.intents_of(intent.reopen_id):
-        if (earlier.kind, earlier.case_id) == (intent.kind, intent.case_id):
-            return earlier.seen
-    return intent.seen
-
-
-def _texts(case: Case, look: Look) -> list[str]:
-    shown = [case.text] if case.text else []
-    return [*shown, *(message.text for message in _messages(case.id, look) if message.text)]
-
-
-def _messages(case_id: int | None, look: Look) -> tuple[Message, ...]:
-    if look.messages is None or case_id is None:
-        return ()
-    return look.messages.by_case.get(case_id, ())
-
-
-def _older(case: Case, intent: Intent) -> bool:
-    """Whether the case was made before the intent, so that a baseline which lacks it only did not show it."""
-    return case.created_ms is not None and case.created_ms < intent.at_ms - CLOCK_MARGIN_MS
-
-
 def _another_view(intent: Intent, look: Look) -> bool:
     """Whether a later look may well come in the baseline's view again: from this one nothing is concluded."""
     if intent.kind == "create":
@@ -276,7 +238,7 @@ def _comparable(intent: Intent, look: Look) -> bool:
         return intent.view is not None and _covers(look, intent)
     if look.messages is None:
         return False
-    shown = {message.id for message in _messages(intent.case_id, look)}
+    shown = {message.id for message in messages_of(intent.case_id, look)}
     if intent.view == "messages":
         return look.messages.complete and intent.seen <= shown
     if intent.view == "last_message":

@@ -135,7 +135,7 @@ MUTANTS = (
         5,
         "what was lost is adopted",
         "one reply",
-        patched(settle, "_fresh", lambda *_: []),
+        patched(settle, "fresh", lambda *_: []),
     ),
     Mutant(
         6,

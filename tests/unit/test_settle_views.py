@@ -9,13 +9,14 @@ from typing import Any
 from service.domain.cases import Case, Look
 from service.domain.reopens import Policy
 from service.domain.settle import Absent, Adopted, Undecided, Unreadable, examine
-from service.domain.threads import Thread
+from service.domain.threads import Effect, Thread
 from tests.unit.lost import CREATE, ROOT
 from workers.reopen import _settle
 
 SETTLE_MS = 15_000
 THREAD = Thread(id=10, intents=(CREATE,))
 LONG_AFTER_MS = 3_600_000
+DAY_MS = 86_400_000
 
 
 def look_of(view, *cases):
@@ -66,12 +67,30 @@ def test_the_threads_own_list_stands_for_the_fallback():
     """A baseline of the fallback is settled by the thread's own list, in which older cases are no news."""
     at_ms = LONG_AFTER_MS - 4 * SETTLE_MS
     intent = replace(CREATE, view="contact", at_ms=at_ms, ends_by_ms=at_ms + 10_000)
-    older = Case(id=8, thread_id=10, status="closed", closed=True, text=CREATE.words, created_ms=1)
+    older = Case(
+        id=8, thread_id=10, status="closed", closed=True, text=CREATE.words, created_ms=at_ms - 2 * DAY_MS
+    )
     ours = replace(older, id=12, created_ms=LONG_AFTER_MS)
     assert isinstance(examined(intent, look_of("thread", ROOT, older)), Absent)
     verdict = examined(intent, look_of("thread", ROOT, older, ours))
     assert isinstance(verdict, Adopted)
     assert verdict.case_id == 12
+
+
+def test_a_case_whose_date_is_in_doubt_is_a_persons_matter():
+    """Where Redis' clock is an hour ahead of Acquire's, what a call made seems to be older than that. So a
+    case with its words, which the fallback did not show, is neither taken for its effect nor passed over.
+    """
+    intent = replace(CREATE, view="contact", at_ms=LONG_AFTER_MS, ends_by_ms=LONG_AFTER_MS + 10_000)
+    made = Case(id=12, thread_id=10, status="active", closed=False, text=CREATE.words, created_ms=1)
+    settled_ms = intent.ends_by_ms + SETTLE_MS
+    assert isinstance(examined(intent, look_of("thread", ROOT, made), settled_ms - 1), Undecided)
+    verdict = examined(intent, look_of("thread", ROOT, made), settled_ms)
+    assert verdict == Unreadable((Effect("case", 12),))
+    anothers = replace(made, text="Quite another matter.")
+    assert isinstance(examined(intent, look_of("thread", ROOT, anothers), settled_ms), Absent)
+    marked = replace(made, text=None, marks=(f"ticket 1 {CREATE.token}",))
+    assert isinstance(examined(intent, look_of("thread", ROOT, marked), settled_ms), Adopted)
 
 
 def test_a_baseline_that_could_not_be_taken_is_a_persons_matter():
