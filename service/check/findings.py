@@ -176,6 +176,25 @@ def judge_acquire(
         yield from _judge_clock(date, asked_at, answered_at)
 
 
+def judge_redis_clock(state: RedisState, *, now_ms: int) -> Iterator[Finding]:
+    """Judge the clock by which calls are settled, told apart from older ones, and waited for (rules 4, 10, 13
+    of docs/protocol.md) against ours.
+    """
+    told_us = state.info.get("server_time_usec")
+    if told_us is None:
+        return
+    ahead_seconds = told_us / 1_000_000 - now_ms / 1000
+    if abs(ahead_seconds) > CLOCK_WARNING_SECONDS:
+        way = "ahead of" if ahead_seconds > 0 else "behind"
+        yield Finding(
+            "error" if abs(ahead_seconds) > CLOCK_ERROR_SECONDS else "warning",
+            "redis_clock_off",
+            f"Redis' clock is {abs(ahead_seconds):.0f} s {way} this machine's: what a lost call did may not"
+            " be recognised by its date",
+            "synchronise the clocks (NTP)",
+        )
+
+
 def _judge_clock(date: datetime, asked_at: datetime, answered_at: datetime) -> Iterator[Finding]:
     # The answer was made at some time in between; a Date has whole seconds, cut off.
     behind_seconds = (date - answered_at).total_seconds()

@@ -53,6 +53,7 @@ async def _probe_redis(settings: Settings, clock: Clock) -> list[Finding]:
     fails_over = url.reveal().startswith(f"{SENTINEL_SCHEME}:")
     return [
         *of_redis.judge_redis(state, settings.redis, fails_over=fails_over),
+        *findings.judge_redis_clock(state, now_ms=clock.now_ms()),
         *findings.judge_workers(state, now_ms=clock.now_ms()),
     ]
 

@@ -133,6 +133,20 @@ class TestRedis:
         assert judged({"rdb_last_bgsave_status": "err"}, config=config) == expected
         assert judged({"rdb_last_bgsave_status": "ok"}, config=config) == []
 
+    @pytest.mark.parametrize(
+        ("off_seconds", "expected"),
+        [(0, []), (20, ["warning"]), (-20, ["warning"]), (3_600, ["error"]), (-3_600, ["error"])],
+    )
+    async def test_a_clock_that_is_off(self, settings, working, off_seconds, expected):
+        """Redis' clock is compared with ours: by it calls are settled."""
+
+        class Off(type(CLOCK)):
+            def now_ms(self) -> int:
+                return super().now_ms() + off_seconds * 1000
+
+        found = await check(settings, clock=Off())
+        assert [each.severity for each in found if each.code == "redis_clock_off"] == expected
+
     async def test_sentinels_that_are_not_there(self, settings, acquire):
         """Where no sentinel answers, the name of the master is told, and nothing of how we would connect."""
         nowhere = Secret("redis+sentinel://user:test-password@127.0.0.1:1,127.0.0.1:2/main")
