@@ -14,7 +14,7 @@ REASONS = {
     "outcome_unknown": "A call's answer was lost. Acquire is asked before more is sent; resolve a held one.",
     "words_not_shown": "The words were dropped, and Acquire does not show them: run it again with them.",
     "acted_elsewhere": "Acquire acted on another thread or case. Look at the ids; only run-again goes on.",
-    "effect_unreadable": "Acquire shows what may be this reply, not its text or date. Look whether it is.",
+    "effect_unreadable": "Acquire shows something that may be this reply. A person must look whether it is.",
     "poison": "It ended its worker five times in a row. Look at the worker's log before you resolve it.",
     "refused": "Acquire refuses it for good. Mend what it says, then retry: a retry looks first.",
     "attempts_exhausted": "It was tried as often as the settings allow. Retry it when Acquire is well.",

@@ -18,7 +18,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from service.domain.errors import ReadFailed
-from service.domain.plan import AdoptForgotten, Append, Create, Dead, Skip, Wait, next_step
+from service.domain.plan import (
+    AdoptForgotten,
+    Append,
+    Create,
+    Dead,
+    Skip,
+    Wait,
+    next_step,
+    perhaps_forgotten,
+)
 from service.domain.ports import Write
 from service.domain.reopens import AttemptOutcome, Status, end_attempt, without_text
 from service.domain.settle import LONGEST_VIEW_WAIT_MS, settle, with_forgotten_calls
@@ -30,6 +39,7 @@ from service.domain.threads import (
     with_claim,
     with_intents_taken_up,
     with_look,
+    with_maybe_duplicate,
 )
 from workers.head import Ended, Head, Tools
 from workers.look import ThreadElsewhere, take_look, with_messages
@@ -131,8 +141,7 @@ async def _advance(head: Head, look: Look) -> Ended | None:
     forgot_ms = head.forgot_ms()
     step = next_step(head.reopen, head.thread, look, head.now_ms(), head.tools.policy, forgot_ms=forgot_ms)
     if forgot_ms and isinstance(step, Create | Append):
-        case_id = step.case.id if isinstance(step, Append) else None
-        head.thread = with_forgotten_calls(head.thread, head.reopen, look, forgot_ms, case_id)
+        _expect_forgotten(head, look, step, forgot_ms)
     head.reopen = replace(head.reopen, epoch=head.lease.epoch)
     match step:
         case AdoptForgotten(effect, case_id):
@@ -159,6 +168,18 @@ async def _advance(head: Head, look: Look) -> Ended | None:
             return await send(head, look, case.id)
         case Create():
             return await send(head, look, None)
+
+
+def _expect_forgotten(head: Head, look: Look, step: Create | Append, forgot_ms: int) -> None:
+    """What shows of a call that Redis may have forgotten is a duplicate from now on, and what shows already,
+    and is of another date, may be one.
+    """
+    case_id = step.case.id if isinstance(step, Append) else None
+    thread = with_forgotten_calls(head.thread, head.reopen, look, forgot_ms, case_id)
+    shown = perhaps_forgotten(head.reopen, thread, look, forgot_ms)
+    if shown is not None:
+        thread = with_maybe_duplicate(thread, shown, head.reopen.id, head.now_ms(), "maybe_forgotten")
+    head.thread = thread
 
 
 def _settle(head: Head, look: Look | None) -> Settlement:

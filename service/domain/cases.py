@@ -12,6 +12,8 @@ Two looks compare only where they have the same view."""
 
 CLOCK_MARGIN_MS = 300_000
 """How far Acquire's dates may be off ours."""
+WRONG_CLOCK_MS = 86_400_000
+"""A clock that is wrong by more than that is wrong by hours: the wrong zone, no NTP."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from service.domain.cases import CLOCK_MARGIN_MS, Case, Look, Message
+from service.domain.cases import CLOCK_MARGIN_MS, WRONG_CLOCK_MS, Case, Look, Message
 from service.domain.text import carries
 from service.domain.threads import Effect, Intent, Thread
-
-WRONG_CLOCK_MS = 86_400_000
-"""A clock that is wrong by more than `CLOCK_MARGIN_MS` is wrong by hours: the wrong zone, no NTP."""
 
 
 def fresh(intent: Intent, thread: Thread, look: Look) -> list[tuple[Effect, tuple[str, ...], list[str]]]:
@@ -16,7 +13,7 @@ def fresh(intent: Intent, thread: Thread, look: Look) -> list[tuple[Effect, tupl
         return [
             (Effect("case", case.id), case.marks, _texts(case, look))
             for case in _new_cases(intent, thread, look)
-            if intent.view == look.view
+            if not _may_lack_older(intent, look)
             or intent.token in " ".join(case.marks)
             or not _older(case, intent, CLOCK_MARGIN_MS)
         ]
@@ -32,7 +29,7 @@ def fresh(intent: Intent, thread: Thread, look: Look) -> list[tuple[Effect, tupl
 
 def doubtful(intent: Intent, thread: Thread, look: Look) -> list[Effect]:
     """Cases that seem to be older than the intent, and have its words: ours, if a clock is wrong by hours."""
-    if intent.kind != "create" or intent.view == look.view or intent.words is None:
+    if intent.kind != "create" or not _may_lack_older(intent, look) or intent.words is None:
         return []
     return [
         Effect("case", case.id)
@@ -70,6 +67,13 @@ def messages_of(case_id: int | None, look: Look) -> tuple[Message, ...]:
     if look.messages is None or case_id is None:
         return ()
     return look.messages.by_case.get(case_id, ())
+
+
+def _may_lack_older(intent: Intent, look: Look) -> bool:
+    """Whether the baseline may not have shown a case that was there: the thread's own list shows all that the
+    contact's cases show of it, and more.
+    """
+    return (intent.view, look.view) == ("contact", "thread")
 
 
 def _older(case: Case, intent: Intent, margin_ms: int) -> bool:

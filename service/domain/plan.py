@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from service.domain.cases import CLOCK_MARGIN_MS, Case, Look, Message
+from service.domain.cases import CLOCK_MARGIN_MS, WRONG_CLOCK_MS, Case, Look, Message
 from service.domain.reopens import Policy, Reopen
 from service.domain.text import carries
 from service.domain.threads import Effect, Thread
@@ -112,25 +112,38 @@ def _forgotten(
     reopen: Reopen, thread: Thread, look: Look, forgot_ms: int, policy: Policy
 ) -> AdoptForgotten | None:
     """An unclaimed case or message with the customer's words, made when it may have been ours (rule 13)."""
-    if not reopen.text:
-        return None
     since_ms = min(reopen.created_ms, forgot_ms) - CLOCK_MARGIN_MS
     until_ms = forgot_ms + policy.timeout_ms + policy.settle_ms + CLOCK_MARGIN_MS
-    shown: list[tuple[Effect, int, str | None, int | None]] = []
+    for effect, case_id, created_ms in _with_its_words(reopen, thread, look):
+        if created_ms is not None and since_ms <= created_ms <= until_ms:
+            return AdoptForgotten(effect, case_id)
+    return None
+
+
+def perhaps_forgotten(reopen: Reopen, thread: Thread, look: Look, forgot_ms: int) -> Effect | None:
+    """The same, made within a day of that by its date, or of no date: ours if a clock is wrong by hours."""
+    for effect, _, created_ms in _with_its_words(reopen, thread, look):
+        if created_ms is None or abs(created_ms - forgot_ms) <= WRONG_CLOCK_MS:
+            return effect
+    return None
+
+
+def _with_its_words(reopen: Reopen, thread: Thread, look: Look) -> Iterator[tuple[Effect, int, int | None]]:
+    """Cases and messages that carry the customer's words and are claimed by nobody: what it is, its case, and
+    when it was made.
+    """
     for case in sorted(look.cases.values(), key=lambda case: case.id):
-        if case.id != look.root_id:
-            shown.append((Effect("case", case.id), case.id, case.text, case.created_ms))
         messages = look.messages.by_case.get(case.id, ()) if look.messages else ()
-        shown += [
-            (Effect("message", message.id), case.id, message.text, message.created_ms)
+        shown = [
+            (Effect("message", message.id), message.text, message.created_ms)
             for message in sorted(messages, key=lambda message: message.id)
             if not _opened(case, message, messages)
         ]
-    for effect, case_id, text, created_ms in shown:
-        made_then = created_ms is not None and since_ms <= created_ms <= until_ms
-        if made_then and text and thread.owner(effect) is None and carries(text, reopen.text):
-            return AdoptForgotten(effect, case_id)
-    return None
+        if case.id != look.root_id:
+            shown.insert(0, (Effect("case", case.id), case.text, case.created_ms))
+        for effect, text, created_ms in shown:
+            if reopen.text and text and thread.owner(effect) is None and carries(text, reopen.text):
+                yield effect, case.id, created_ms
 
 
 def _opened(case: Case, message: Message, messages: Sequence[Message]) -> bool:

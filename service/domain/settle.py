@@ -121,7 +121,7 @@ def settle(
                 thread = with_intent(thread, replace(intent, state="held"))
                 unreadable.append((intent, verdict))
             case Unreadable((effect, *_)) if intent.state == "absent" and not thread.unsettled:
-                thread = with_maybe_duplicate(thread, effect, intent.reopen_id, now_ms)
+                thread = with_maybe_duplicate(thread, effect, intent.reopen_id, now_ms, "maybe_acted_late")
             case Undecided(look_again_ms, counts) if not intent.watched:
                 look_again.append(look_again_ms)
                 if counts:

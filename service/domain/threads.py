@@ -182,11 +182,17 @@ def with_observation(thread: Thread, effect: Effect, claim: Claim, now_ms: int) 
     return with_duplicate(thread, effect, claim, "acted_late", now_ms)
 
 
-def with_maybe_duplicate(thread: Thread, effect: Effect, reopen_id: str, now_ms: int) -> Thread:
-    """The thread with something new that Acquire does not show the words of, long after a call of this reopen
-    seemed to have come to nothing: shown once for each reopen, and claimed by nobody.
+def with_maybe_duplicate(
+    thread: Thread,
+    effect: Effect,
+    reopen_id: str,
+    now_ms: int,
+    cause: Literal["maybe_acted_late", "maybe_forgotten"],
+) -> Thread:
+    """The thread with what may be a second effect of this reopen, and is claimed by nobody: new, without its
+    words, long after a call seemed to have come to nothing; or with its words, and of another date than a
+    call that Redis may have forgotten. Shown once for each reopen.
     """
-    cause = "maybe_acted_late"
     if any((known.reopen_id, known.cause) == (reopen_id, cause) for known in thread.duplicates):
         return thread
     found = Duplicate(effect, reopen_id, cause, now_ms)

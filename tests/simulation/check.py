@@ -122,8 +122,6 @@ def _twice(
         names = ", ".join(f"{effect.kind} {effect.id}" for effect in effects)
         if cause is None:
             yield f"twice: {reopen_id} came about as {names}"
-        elif cause == JUMPED_AHEAD and cluster.snapshots:
-            continue  # a call that Redis forgot, and whose date seems to be of long ago: docs/protocol.md
         elif not _removed(cluster, reopen_id) and not any(
             Effect(effect.kind, effect.id) in shown  # type: ignore[arg-type]
             for effect in effects

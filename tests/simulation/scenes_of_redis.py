@@ -10,7 +10,7 @@ from tests.simulation.cluster import Cluster
 from tests.simulation.engine import Step, Task
 from tests.simulation.scenarios import Scenario
 from tests.simulation.scenes_of_acquire import UNREADABLE
-from tests.simulation.scenes_of_replies import burst, one, two
+from tests.simulation.scenes_of_replies import HOUR_MS, burst, one, two
 
 FORGETTING = "Redis forgets"
 
@@ -46,6 +46,19 @@ def _unseen(name: str, begin: Callable[[Cluster], None]) -> Scenario:
     )
 
 
+def _clock_off(cluster: Cluster) -> None:
+    """Redis' clock is wrong by an hour all along: Acquire's dates do not tell what a call made."""
+    cluster.redis_ahead_ms = HOUR_MS
+    burst(cluster)
+
+
+def _clock_off_when_it_forgets(cluster: Cluster) -> None:
+    """Nobody can rule out what comes of that."""
+    _clock_off(cluster)
+    for event in cluster.events:
+        cluster.causes[event.id] = "redis_clock_off"
+
+
 SCENES = (
     _unseen("no words shown, and Redis forgets", one),
     _unseen("no words of a burst shown, and Redis forgets", burst),
@@ -57,5 +70,17 @@ SCENES = (
         alone=True,
         always=first_call_acts_elsewhere,
         expect=_never_sent_again,
+    ),
+    Scenario(
+        "Redis' clock is off, and Redis forgets",
+        _clock_off_when_it_forgets,
+        forgets=True,
+        allowed=UNREADABLE,
+    ),
+    Scenario(
+        "Redis' clock is off, and the list comes and goes",
+        _clock_off,
+        lambda: Manner(list_down_until_ms=6_000),
+        allowed=UNREADABLE,
     ),
 )

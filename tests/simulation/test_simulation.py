@@ -17,6 +17,8 @@ ONCE_BROKEN = {
     "the same words as before": {5: "Redis' clock jumps back", 6: "acts within the settle time"},
     "held, resolved and linked, and Redis forgets": {2: "suspended for 20 s after", 3: "Redis forgets"},
     "the list comes and goes": {1: "Redis' clock jumps ahead", 7: "killed hearing the answer"},
+    "the same words, and Redis forgets": {22: "Redis forgets", 24: "Redis' clock jumps ahead"},
+    "Redis' clock is off, and Redis forgets": {14: "Redis forgets", 16: "killed before"},
     "a reply delivered often, and Redis forgets": {6: "Redis forgets", 9: "Redis' clock jumps back"},
 }
 """Rare pairs of faults in which long runs found a promise broken that is kept now."""

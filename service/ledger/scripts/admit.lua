@@ -223,11 +223,13 @@ local function finish(deliveries)
   ring_all(bells, cjson.decode(ARGV[4]), now, bell_ms)
 end
 
+-- What is admitted once more came before this run of Redis, also where its clock has jumped since.
+local latest = once_more and tonumber(redis.call('HGET', P .. 'account', 'epoch_ms') or now) or now
 local results, ages, deliveries, stored = {}, cjson.decode(ARGV[6]), cjson.decode(ARGV[5]), {}
 meet(deliveries)
 for i, admissions in ipairs(deliveries) do
   counted, made, rings = {}, {}, {}
-  came = now - (ages[i] or 0)
+  came = math.min(latest, now - (ages[i] or 0))
   came_text = text(came)
   local is_stored, rows = pcall(delivered, admissions)
   if is_stored then

@@ -23,7 +23,7 @@ local function epoch(quarantine_ms, callers)
   local known = redis.call('GET', P .. 'epoch')
   if known ~= id then
     redis.call('SET', P .. 'epoch', id)
-    redis.call('HSET', P .. 'account', 'epoch_before', known or '')
+    redis.call('HSET', P .. 'account', 'epoch_before', known or '', 'epoch_ms', text(now_ms()))
     if known and (redis.call('HGET', P .. 'account', 'durable') ~= '1' or was_promoted()) then
       quarantine(quarantine_ms)
     end
